@@ -1,0 +1,34 @@
+/** Small byte conversions that keys, documents and logs share; hex is always lowercase and strict. */
+
+const encoder = new TextEncoder();
+
+/** UTF-8 bytes of a string. */
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** Lowercase hex of bytes, without a prefix. */
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/**
+ * Bytes of a hex string, with or without `0x`; `null` when the text is not hex or,
+ * with `length` given (in bytes), of another length.
+ */
+export function fromHex(text: string, length?: number): Uint8Array | null {
+  const digits = text.startsWith('0x') || text.startsWith('0X') ? text.slice(2) : text;
+  if (digits.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(digits)) return null;
+  if (length !== undefined && digits.length !== length * 2) return null;
+  return new Uint8Array(Buffer.from(digits, 'hex'));
+}
+
+/** Concatenation of byte strings. */
+export function concat(...parts: Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** Whether two byte strings are the same; not for secrets (not constant time). */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
