@@ -1,1 +1,19 @@
-export {};
+/** The wire of Celium: routes, agent messages, signed documents, error codes. */
+export * from './agent-messages.ts';
+export * from './crash-points.ts';
+export * from './documents/envelope.ts';
+export * from './documents/grant.ts';
+export * from './documents/lease-command.ts';
+export * from './documents/lease-refusal.ts';
+export * from './documents/lease-request.ts';
+export * from './documents/log-head.ts';
+export * from './documents/manifest.ts';
+export * from './documents/receipt.ts';
+export * from './errors.ts';
+export * from './fields.ts';
+export * from './progress.ts';
+export * from './routes/accounts.ts';
+export * from './routes/define-route.ts';
+export * from './routes/market.ts';
+export * from './routes/table.ts';
+export * from './signing.ts';

@@ -1,0 +1,57 @@
+/** The manifest: a provider's signed list of machines, keys and terms. Signed by the hotkey; the next version revokes what it leaves out. */
+
+import { z } from 'zod';
+import { amount, hex32, machineId, port, ss58, unitId, unixMs } from '../fields.ts';
+
+/** A market that a machine sells on. */
+export const manifestMarket = z.looseObject({
+  /** `http(s)://` address of the market's API; the agent connects to its gateway there. */
+  url: z.url().max(300),
+  /** The market's public key: the authority of its lease requests. */
+  key: hex32,
+});
+
+export const manifestMachine = z.looseObject({
+  machineId,
+  /** The key that this machine's agent signs with. */
+  machineKey: hex32,
+  /** `https://host:port` of the agent's signed API. */
+  agentUrl: z.url().max(300),
+  /** SHA-256 of the agent's TLS public key (SubjectPublicKeyInfo, DER). */
+  tlsKeyHash: hex32,
+  /** Address at which published pod ports are reached. */
+  publicHost: z.string().min(1).max(253),
+  portRange: z.object({ from: port, to: port }),
+  /** All units of the machine: GPUs by UUID, or the one `cpu:` unit. */
+  units: z.array(unitId).min(1).max(64),
+  offer: z.looseObject({
+    priceMicroUsdPerUnitHour: amount,
+    /** Until then the provider may not end a paid lease without fault, unix ms; 0 for no commitment. */
+    committedUntilMs: unixMs,
+  }),
+  /** What a CPU machine declares of itself; the deadline of its proof is computed from it, with a floor. Work units per second of CGP-1. */
+  declaredWorkPerSecond: z.number().positive().optional(),
+  /** Hints about the host: shown as the provider's word only. */
+  host: z.looseObject({
+    cpuCores: z.int().min(1),
+    memoryBytes: z.int().min(1),
+    diskBytes: z.int().min(0),
+    location: z.string().max(100).optional(),
+  }),
+  markets: z.array(manifestMarket).max(32),
+  payoutColdkey: ss58,
+  /** A simulated device: no market lists it. */
+  simulated: z.boolean().optional(),
+});
+
+export const manifestBody = z.looseObject({
+  hotkey: ss58,
+  netuid: z.int().min(0).max(65_535),
+  /** Grows with every manifest of this hotkey; an older one is refused. */
+  serial: z.int().min(1),
+  issuedAtMs: unixMs,
+  machines: z.array(manifestMachine).max(1_000),
+});
+
+export type Manifest = z.infer<typeof manifestBody>;
+export type ManifestMachine = z.infer<typeof manifestMachine>;

@@ -1,0 +1,48 @@
+/** The receipt: a validator's signed verdict on one check of one unit; at most 2 kB in canonical form. */
+
+import { z } from 'zod';
+import { hex32, machineId, ss58, unitId, unixMs, uuid } from '../fields.ts';
+
+export const receiptBody = z.looseObject({
+  receiptId: uuid,
+  /** The validator's hotkey. */
+  validator: ss58,
+  hotkey: ss58,
+  machineId,
+  machineKey: hex32,
+  unit: unitId,
+  /** SHA-256 of the grant's signing bytes, and of the pod's host key as the validator saw it. */
+  grantHash: hex32,
+  hostKeyHash: hex32,
+  barrierId: z.string().max(64),
+  blockNumber: z.int().min(0),
+  blockHash: z.string().max(66),
+  /** Version and size of the parameters: `cgp1/params/1:cpu-demo`. */
+  params: z.string().max(64),
+  onboarding: z.boolean(),
+  /** SHA-256 of the transcript, kept content-addressed by the validator. Empty when there was none to keep. */
+  transcriptHash: z.union([hex32, z.literal('')]),
+  verdict: z.enum(['pass', 'fail']),
+  /** A code and words; on a pass `OK`. */
+  reason: z.object({ code: z.string().max(64), message: z.string().max(300) }),
+  /** What was measured, class first: never what was claimed. */
+  measured: z.looseObject({
+    /** `CPU` for a machine without a GPU, else the GPU class. */
+    class: z.string().max(32),
+    workPerSecond: z.number().min(0),
+    memoryBytes: z.int().min(0),
+    sweepBytesPerSecond: z.number().min(0),
+    walkHopsPerSecond: z.number().min(0),
+    int8OpsPerSecond: z.number().min(0),
+    proofMs: z.int().min(0),
+    deadlineMs: z.int().min(0),
+    rttMs: z.number().min(0),
+  }),
+  tested: z.int().min(0),
+  leased: z.int().min(0),
+  startedAtMs: unixMs,
+  endedAtMs: unixMs,
+  simulated: z.boolean().optional(),
+});
+
+export type Receipt = z.infer<typeof receiptBody>;

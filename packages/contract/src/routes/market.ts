@@ -1,0 +1,289 @@
+/** Routes of the market itself: offers, machines, rentals, bills, receipts, the public log. */
+
+import { z } from 'zod';
+import { signedSchema } from '../documents/envelope.ts';
+import { logEntry } from '../documents/log-head.ts';
+import {
+  amount,
+  durationMs,
+  hex32,
+  machineId,
+  podSpec,
+  port,
+  ss58,
+  sshPublicKeyLine,
+  unitId,
+  unixMs,
+  uuid,
+} from '../fields.ts';
+import { defineRoute } from './define-route.ts';
+
+export const offer = z.object({
+  offerId: uuid,
+  machineId,
+  machineKey: hex32,
+  hotkey: ss58,
+  /** What the proof measured; null before the first receipt. */
+  class: z.string().nullable(),
+  units: z.array(unitId),
+  freeUnits: z.int(),
+  priceMicroUsdPerUnitHour: amount,
+  committedUntilMs: unixMs,
+  online: z.boolean(),
+  verdict: z.enum(['pass', 'fail']).nullable(),
+  verifiedAtMs: unixMs.nullable(),
+  receiptId: uuid.nullable(),
+  /** Figures of the newest receipt. */
+  measured: z.record(z.string(), z.union([z.number(), z.string()])).nullable(),
+  host: z.looseObject({ cpuCores: z.int(), memoryBytes: z.int(), diskBytes: z.int(), location: z.string().optional() }),
+  /** Said plainly: the owner of a non-confidential machine can read memory and disk. */
+  notice: z.string(),
+});
+export type Offer = z.infer<typeof offer>;
+
+export const rental = z.object({
+  rentalId: uuid,
+  offerId: uuid,
+  machineId,
+  class: z.string().nullable(),
+  units: z.array(unitId),
+  state: z.enum(['reserved', 'starting', 'running', 'stopping', 'ended']),
+  endReason: z.string().nullable(),
+  /** Words for people: why it failed, what it waits for. */
+  detail: z.string().nullable(),
+  unreachable: z.boolean(),
+  priceMicroUsdPerHour: amount,
+  image: z.string(),
+  createdAtMs: unixMs,
+  readyAtMs: unixMs.nullable(),
+  endedAtMs: unixMs.nullable(),
+  billableMs: durationMs,
+  chargedMicroUsd: amount,
+  heldMicroUsd: amount,
+  /** How to log in; null until the grant is in. */
+  ssh: z.object({ host: z.string(), port, user: z.string(), hostKey: sshPublicKeyLine }).nullable(),
+  ports: z.array(z.object({ pod: port, host: port })),
+  /** The agent's signed grant. */
+  grant: signedSchema('grant').nullable(),
+  /** State changes with reasons, oldest first. */
+  timeline: z.array(z.object({ atMs: unixMs, state: z.string(), detail: z.string() })),
+});
+export type Rental = z.infer<typeof rental>;
+
+export const bill = z.object({
+  rentalId: uuid,
+  state: z.string(),
+  endReason: z.string().nullable(),
+  class: z.string().nullable(),
+  priceMicroUsdPerHour: amount,
+  createdAtMs: unixMs,
+  readyAtMs: unixMs.nullable(),
+  endedAtMs: unixMs.nullable(),
+  billableSeconds: z.number(),
+  /** Seconds that cost nothing, each with its reason. */
+  freeSeconds: z.array(z.object({ seconds: z.number(), reason: z.string() })),
+  chargedMicroUsd: amount,
+  providerMicroUsd: amount,
+  feeMicroUsd: amount,
+  lines: z.array(z.object({ atMs: unixMs, billableSeconds: z.number(), chargedMicroUsd: amount })),
+});
+export type Bill = z.infer<typeof bill>;
+
+const rentalParams = z.object({ rentalId: uuid });
+
+export const marketRoutes = {
+  getMarket: defineRoute({
+    operationId: 'getMarket',
+    method: 'GET',
+    path: '/v1/market',
+    summary: 'Who this market is: its public key, its fee, its time.',
+    access: { kind: 'public' },
+    rateClass: 'read',
+    idempotent: false,
+    status: 200,
+    reply: z.object({
+      publicKey: hex32,
+      feeBasisPoints: z.int(),
+      timeMs: unixMs,
+      version: z.string(),
+      netuid: z.int(),
+    }),
+  }),
+  listOffers: defineRoute({
+    operationId: 'listOffers',
+    method: 'GET',
+    path: '/v1/offers',
+    summary: 'Offers, cheapest first.',
+    access: { kind: 'public' },
+    rateClass: 'read',
+    idempotent: false,
+    query: z.object({
+      class: z.string().max(32).optional(),
+      /** `true`: only what can be rented now (verified, online, free). */
+      rentable: z.enum(['true', 'false']).default('true'),
+      maxPriceMicroUsdPerUnitHour: amount.optional(),
+      limit: z.coerce.number().int().min(1).max(1_000).default(200),
+    }),
+    status: 200,
+    reply: z.object({ offers: z.array(offer) }),
+  }),
+  getOffer: defineRoute({
+    operationId: 'getOffer',
+    method: 'GET',
+    path: '/v1/offers/:offerId',
+    summary: 'One offer.',
+    access: { kind: 'public' },
+    rateClass: 'read',
+    idempotent: false,
+    params: z.object({ offerId: uuid }),
+    status: 200,
+    reply: offer,
+  }),
+  listReceipts: defineRoute({
+    operationId: 'listReceipts',
+    method: 'GET',
+    path: '/v1/machines/:machineKey/receipts',
+    summary: 'Signed receipts of a machine, newest first: the proof on the offer.',
+    access: { kind: 'public' },
+    rateClass: 'read',
+    idempotent: false,
+    params: z.object({ machineKey: hex32 }),
+    query: z.object({ limit: z.coerce.number().int().min(1).max(100).default(20) }),
+    status: 200,
+    reply: z.object({ receipts: z.array(signedSchema('receipt')) }),
+  }),
+  listMachines: defineRoute({
+    operationId: 'listMachines',
+    method: 'GET',
+    path: '/v1/machines',
+    summary:
+      'Every machine that this market knows, with its manifest’s signer: what validators without an axon to go by read.',
+    access: { kind: 'public' },
+    rateClass: 'read',
+    idempotent: false,
+    status: 200,
+    reply: z.object({
+      machines: z.array(
+        z.object({ machineId, machineKey: hex32, hotkey: ss58, agentUrl: z.string(), online: z.boolean() }),
+      ),
+      manifests: z.array(signedSchema('manifest')),
+    }),
+  }),
+  publishReceipt: defineRoute({
+    operationId: 'publishReceipt',
+    method: 'POST',
+    path: '/v1/receipts',
+    summary: 'A validator publishes a receipt to this market.',
+    access: { kind: 'validator' },
+    rateClass: 'write',
+    idempotent: false,
+    body: z.object({ receipt: signedSchema('receipt') }),
+    status: 201,
+    reply: z.object({ accepted: z.literal(true) }),
+  }),
+  createRental: defineRoute({
+    operationId: 'createRental',
+    method: 'POST',
+    path: '/v1/rentals',
+    summary: 'Rent: reserves the units, holds the money, asks the agent.',
+    access: { kind: 'account', scope: 'rentals:write' },
+    rateClass: 'rent',
+    idempotent: true,
+    body: z.object({
+      offerId: uuid,
+      /** How many units of the offer; all by default. */
+      unitCount: z.int().min(1).max(64).optional(),
+      pod: podSpec.partial({ image: true }).default({ env: {}, ports: [], volumeBytes: 0 }),
+      /** Ids of SSH keys; all of the account by default. */
+      sshKeyIds: z.array(uuid).max(64).optional(),
+      /** Refuse when the price has gone above this. */
+      maxPriceMicroUsdPerUnitHour: amount.optional(),
+    }),
+    status: 201,
+    reply: rental,
+  }),
+  listRentals: defineRoute({
+    operationId: 'listRentals',
+    method: 'GET',
+    path: '/v1/rentals',
+    summary: 'Rentals of the account, newest first.',
+    access: { kind: 'account', scope: 'rentals:read' },
+    rateClass: 'read',
+    idempotent: false,
+    query: z.object({
+      all: z.enum(['true', 'false']).default('false'),
+      limit: z.coerce.number().int().min(1).max(500).default(100),
+    }),
+    status: 200,
+    reply: z.object({ rentals: z.array(rental) }),
+  }),
+  getRental: defineRoute({
+    operationId: 'getRental',
+    method: 'GET',
+    path: '/v1/rentals/:rentalId',
+    summary:
+      'One rental. With `waitFor` the answer comes when that state (or a later one) is reached, or after `waitMs`.',
+    access: { kind: 'account', scope: 'rentals:read' },
+    rateClass: 'read',
+    idempotent: false,
+    params: rentalParams,
+    query: z.object({
+      waitFor: z.enum(['starting', 'running', 'ended']).optional(),
+      waitMs: z.coerce.number().int().min(0).max(60_000).default(30_000),
+    }),
+    status: 200,
+    reply: rental,
+  }),
+  stopRental: defineRoute({
+    operationId: 'stopRental',
+    method: 'POST',
+    path: '/v1/rentals/:rentalId/stop',
+    summary: 'Stop a rental: not billed from this moment on.',
+    access: { kind: 'account', scope: 'rentals:write' },
+    rateClass: 'write',
+    idempotent: true,
+    params: rentalParams,
+    status: 200,
+    reply: rental,
+  }),
+  getBill: defineRoute({
+    operationId: 'getBill',
+    method: 'GET',
+    path: '/v1/rentals/:rentalId/bill',
+    summary: 'What the rental costs, second by second: billable and free, with reasons.',
+    access: { kind: 'account', scope: 'rentals:read' },
+    rateClass: 'read',
+    idempotent: false,
+    params: rentalParams,
+    status: 200,
+    reply: bill,
+  }),
+  getLogs: defineRoute({
+    operationId: 'getLogs',
+    method: 'GET',
+    path: '/v1/rentals/:rentalId/logs',
+    summary: 'Output of the pod’s first process.',
+    access: { kind: 'account', scope: 'rentals:read' },
+    rateClass: 'read',
+    idempotent: false,
+    params: rentalParams,
+    query: z.object({ tail: z.coerce.number().int().min(1).max(10_000).default(200) }),
+    status: 200,
+    reply: z.object({ text: z.string() }),
+  }),
+  readLog: defineRoute({
+    operationId: 'readLog',
+    method: 'GET',
+    path: '/v1/log',
+    summary: 'The market’s public log: hash-chained entries and the signed head.',
+    access: { kind: 'public' },
+    rateClass: 'read',
+    idempotent: false,
+    query: z.object({
+      from: z.coerce.number().int().min(1).default(1),
+      limit: z.coerce.number().int().min(1).max(1_000).default(200),
+    }),
+    status: 200,
+    reply: z.object({ head: signedSchema('log-head').nullable(), entries: z.array(logEntry) }),
+  }),
+};

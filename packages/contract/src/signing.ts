@@ -1,0 +1,93 @@
+/**
+ * What exactly is signed: the canonical bytes of documents and of requests. No key ever comes here; signing itself is in `chain`.
+ *
+ * Canonical form is RFC 8785 (JSON Canonicalization Scheme), with bigint written as a decimal string.
+ */
+
+/** A document as it travels: what it is, its major version, its body, who signed, and the signature (lowercase hex). */
+export interface SignedDocument<Body = unknown> {
+  document: string;
+  version: number;
+  body: Body;
+  /** The sr25519 public key that signed, 32 bytes as 64 hex digits. */
+  signer: string;
+  /** The sr25519 signature (context `substrate`), 64 bytes as 128 hex digits. */
+  signature: string;
+}
+
+/** Headers of a signed request; values are hex, decimal or base64url text. */
+export const REQUEST_HEADERS = {
+  key: 'x-celium-key',
+  signature: 'x-celium-signature',
+  nonce: 'x-celium-nonce',
+  expiresAtMs: 'x-celium-expires',
+  audience: 'x-celium-audience',
+} as const;
+
+/** How far in the future a signed request may expire, in milliseconds. */
+export const REQUEST_LIFETIME_MS = 60_000;
+
+/** How long a nonce is remembered after its request expired, in milliseconds. */
+export const NONCE_MEMORY_MS = 10 * 60_000;
+
+/**
+ * A value in RFC 8785 canonical form.
+ *
+ * Members whose value is `undefined` are left out; bigint becomes a decimal string.
+ * @throws TypeError for what JSON cannot say (NaN, infinities, functions, symbols, lone surrogates).
+ */
+export function canonicalJson(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      if (!value.isWellFormed()) throw new TypeError('a string with a lone surrogate has no canonical form');
+      return JSON.stringify(value);
+    case 'number':
+      if (!Number.isFinite(value))
+        throw new TypeError(`${value} has no canonical form: JSON knows finite numbers only`);
+      return JSON.stringify(value);
+    case 'bigint':
+      return `"${value}"`;
+    case 'boolean':
+      return value ? 'true' : 'false';
+    case 'object':
+      if (value === null) return 'null';
+      if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+      return canonicalObject(value as Record<string, unknown>);
+    default:
+      throw new TypeError(`a ${typeof value} has no canonical form`);
+  }
+}
+
+function canonicalObject(value: Record<string, unknown>): string {
+  const members: string[] = [];
+  // JavaScript's own sort compares UTF-16 code units, which is the order that RFC 8785 asks for.
+  for (const name of Object.keys(value).sort()) {
+    const member = value[name];
+    if (member !== undefined) members.push(`${canonicalJson(name)}:${canonicalJson(member)}`);
+  }
+  return `{${members.join(',')}}`;
+}
+
+/** The bytes that a document's signature covers: `celium/<document>/v<version>\n` and the canonical body. */
+export function documentSigningBytes(document: string, version: number, body: unknown): Uint8Array {
+  return new TextEncoder().encode(`celium/${document}/v${version}\n${canonicalJson(body)}`);
+}
+
+/** What a signed request binds. */
+export interface RequestBinding {
+  /** Upper case: `GET`, `POST`. */
+  method: string;
+  /** Path with its query, as sent. */
+  path: string;
+  /** SHA-256 of the raw body (of zero bytes when there is none), lowercase hex. */
+  bodySha256Hex: string;
+  nonce: string;
+  expiresAtMs: number;
+  /** The recipient's public key, lowercase hex. */
+  audience: string;
+}
+
+/** The bytes that a signed request's signature covers. */
+export function requestSigningBytes(binding: RequestBinding): Uint8Array {
+  return documentSigningBytes('request', 1, binding);
+}
