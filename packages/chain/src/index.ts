@@ -1,6 +1,8 @@
-/** Everything other rooms may use of this package. */
-export * from './errors.ts';
+/** Everything other rooms may use of this package: keys, wallets, signed documents and requests, logs, the chain. */
 export * from './keys/bytes.ts';
 export * from './keys/derivation.ts';
 export * from './keys/key-pair.ts';
 export * from './keys/ss58.ts';
+export * from './signing/documents.ts';
+export * from './signing/requests.ts';
+export * from './signing/sqlite-nonce-store.ts';

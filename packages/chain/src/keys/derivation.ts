@@ -4,7 +4,7 @@ import { blake2b } from '@noble/hashes/blake2.js';
 import { entropyToMnemonic, mnemonicToEntropy } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { HDKD } from '@scure/sr25519';
-import { ChainFault } from '../errors.ts';
+import { CeliumError } from '@celium/contract';
 import { concat, utf8 } from './bytes.ts';
 
 /** The publicly known phrase behind `//Alice` and the other development accounts. Never holds real value. */
@@ -28,7 +28,7 @@ export interface SecretUri {
 /**
  * Substrate's 32-byte mini-secret: PBKDF2-HMAC-SHA512 over the BIP39 *entropy* (2,048 rounds, salt
  * `mnemonic<password>`), first half. It is not the BIP39 seed, which is stretched from the words.
- * Throws `BAD_MNEMONIC` when a word is unknown or the checksum is wrong.
+ * Throws `BAD_REQUEST` when a word is unknown or the checksum is wrong.
  */
 export function miniSecretFromMnemonic(phrase: string, password = ''): Uint8Array {
   const words = phrase.trim().toLowerCase().split(/\s+/).join(' ');
@@ -36,10 +36,9 @@ export function miniSecretFromMnemonic(phrase: string, password = ''): Uint8Arra
   try {
     entropy = mnemonicToEntropy(words, wordlist);
   } catch {
-    throw new ChainFault(
-      'BAD_MNEMONIC',
-      'the recovery phrase has an unknown word, a wrong number of words or a wrong checksum',
-      'type its 12 to 24 English words again, in order',
+    throw new CeliumError(
+      'BAD_REQUEST',
+      'the recovery phrase has an unknown word, a wrong number of words or a wrong checksum: type its 12 to 24 English words again, in order',
     );
   }
   const salt = `mnemonic${password.normalize('NFKD')}`;
@@ -53,12 +52,15 @@ export function mnemonicFromEntropy(entropy: Uint8Array): string {
 
 /**
  * Takes a secret URI apart. An empty base, as in `//Alice`, stands for the development phrase.
- * Throws `BAD_KEY` on a path it cannot read.
+ * Throws `BAD_REQUEST` on a path it cannot read.
  */
 export function parseSecretUri(uri: string): SecretUri {
   const match = /^([^/]*)((?:\/\/?[^/]+)*)(?:\/\/\/(.*))?$/s.exec(uri.trim());
   if (!match) {
-    throw new ChainFault('BAD_KEY', 'this is no secret URI', 'write it as <phrase or 0x seed>//hard/soft///password');
+    throw new CeliumError(
+      'BAD_REQUEST',
+      'this is no secret URI: write it as <phrase or 0x seed>//hard/soft///password',
+    );
   }
   const junctions = [...(match[2] ?? '').matchAll(/(\/\/?)([^/]+)/g)].map((part) => ({
     hard: part[1] === '//',

@@ -1,7 +1,7 @@
 /** sr25519 keys in memory: sign, verify, derive. Secrets sit in private fields, so no log or JSON shows them by accident. */
 import { randomBytes as systemRandomBytes } from 'node:crypto';
 import { getPublicKey, secretFromSeed, sign, verify } from '@scure/sr25519';
-import { ChainFault } from '../errors.ts';
+import { CeliumError } from '@celium/contract';
 import { concat, fromHex, sameBytes, utf8 } from './bytes.ts';
 import { hardSecret, miniSecretFromMnemonic, mnemonicFromEntropy, parseSecretUri, softSecret } from './derivation.ts';
 import { encodeSs58, type Ss58 } from './ss58.ts';
@@ -72,15 +72,15 @@ export class KeyPair implements KeySigner {
   }
 }
 
-/** The key of a 32-byte mini-secret. Throws `BAD_KEY` on another length. */
+/** The key of a 32-byte mini-secret. Throws `BAD_REQUEST` on another length. */
 export function keyFromSeed(seed: Uint8Array, options: KeyOptions = {}): KeyPair {
   if (seed.length !== 32) {
-    throw new ChainFault('BAD_KEY', `a seed has 32 bytes, this one ${seed.length}`, 'pass 64 hex digits');
+    throw new CeliumError('BAD_REQUEST', `a seed has 32 bytes, this one ${seed.length}: pass 64 hex digits`);
   }
   return new KeyPair({ secretKey: secretFromSeed(seed), seed: Uint8Array.from(seed) }, options);
 }
 
-/** The key of a BIP39 phrase, as Substrate and btcli derive it. Throws `BAD_MNEMONIC`. */
+/** The key of a BIP39 phrase, as Substrate and btcli derive it. Throws `BAD_REQUEST`. */
 export function keyFromMnemonic(phrase: string, password = '', options: KeyOptions = {}): KeyPair {
   const seed = miniSecretFromMnemonic(phrase, password);
   return new KeyPair({ secretKey: secretFromSeed(seed), seed, mnemonic: phrase.trim() }, options);
@@ -88,12 +88,13 @@ export function keyFromMnemonic(phrase: string, password = '', options: KeyOptio
 
 /**
  * The key of a Substrate secret URI: `//Alice` (development only), `<phrase>//hard/soft///password` or `0x<seed>//hard`.
- * Throws `BAD_KEY` or `BAD_MNEMONIC`.
+ * Throws `BAD_REQUEST`.
  */
 export function keyFromUri(uri: string, options: KeyOptions = {}): KeyPair {
   const { base, junctions, password } = parseSecretUri(uri);
   const seed = base.startsWith('0x') ? fromHex(base, 32) : undefined;
-  if (seed === null) throw new ChainFault('BAD_KEY', 'the seed is not 32 bytes of hex', 'write 0x and 64 hex digits');
+  if (seed === null)
+    throw new CeliumError('BAD_REQUEST', 'the seed is not 32 bytes of hex: write 0x and 64 hex digits');
   const root = seed ? keyFromSeed(seed, options) : keyFromMnemonic(base, password, options);
   return junctions.reduce((key, step) => (step.hard ? key.deriveHard(step.name) : key.deriveSoft(step.name)), root);
 }
@@ -106,7 +107,7 @@ export function generateKey(options: { randomBytes: RandomBytes; words?: 12 | 24
 
 /**
  * The key of a 64-byte private key as found in wallet files. Bittensor's tools write schnorrkel's canonical scalar,
- * polkadot tools the Ed25519-shifted one; the expected public key tells which. Throws `BAD_KEY` when neither fits.
+ * polkadot tools the Ed25519-shifted one; the expected public key tells which. Throws `BAD_REQUEST` when neither fits.
  */
 export function keyFromPrivateKey(privateKey: Uint8Array, publicKey: Uint8Array, options: KeyOptions = {}): KeyPair {
   if (privateKey.length === 64) {
@@ -115,10 +116,9 @@ export function keyFromPrivateKey(privateKey: Uint8Array, publicKey: Uint8Array,
       if (key && sameBytes(key.publicKey, publicKey)) return key;
     }
   }
-  throw new ChainFault(
-    'BAD_KEY',
-    `the private key does not belong to ${encodeSs58(publicKey)}`,
-    'restore the key from its recovery phrase',
+  throw new CeliumError(
+    'BAD_REQUEST',
+    `the private key does not belong to ${encodeSs58(publicKey)}: restore the key from its recovery phrase`,
   );
 }
 

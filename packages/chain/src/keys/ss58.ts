@@ -1,7 +1,7 @@
 /** SS58 addresses: base58 of prefix, 32-byte public key and a two-byte BLAKE2b checksum (Substrate's `ss58` registry). */
 import { base58 } from '@scure/base';
 import { blake2b } from '@noble/hashes/blake2.js';
-import { ChainFault } from '../errors.ts';
+import { CeliumError } from '@celium/contract';
 import { concat, sameBytes, utf8 } from './bytes.ts';
 
 /** The network prefix of Bittensor and of generic Substrate addresses. */
@@ -18,14 +18,10 @@ function checksum(payload: Uint8Array): Uint8Array {
   return blake2b(concat(CHECKSUM_CONTEXT, payload), { dkLen: 64 }).subarray(0, CHECKSUM_LENGTH);
 }
 
-/** The address of a 32-byte public key under prefix 42. Throws `BAD_KEY` on another length. */
+/** The address of a 32-byte public key under prefix 42. Throws `BAD_REQUEST` on another length. */
 export function encodeSs58(publicKey: Uint8Array): Ss58 {
   if (publicKey.length !== 32) {
-    throw new ChainFault(
-      'BAD_KEY',
-      `a public key has 32 bytes, this one ${publicKey.length}`,
-      'pass the raw key bytes',
-    );
+    throw new CeliumError('BAD_REQUEST', `a public key has 32 bytes, this one ${publicKey.length}`);
   }
   const payload = concat(Uint8Array.of(SS58_PREFIX), publicKey);
   return base58.encode(concat(payload, checksum(payload)));
@@ -42,14 +38,13 @@ export function isSs58(address: string): boolean {
   return typeof parse(address) !== 'string';
 }
 
-/** The 32-byte public key of a prefix-42 address. Throws `BAD_ADDRESS` with the reason otherwise. */
+/** The 32-byte public key of a prefix-42 address. Throws `BAD_REQUEST` with the reason otherwise. */
 export function decodeSs58(address: string): Uint8Array {
   const parsed = parse(address);
   if (typeof parsed === 'string') {
-    throw new ChainFault(
-      'BAD_ADDRESS',
-      `"${address.slice(0, LONGEST_ADDRESS)}" is no Bittensor address: ${parsed}`,
-      'copy the whole address again; it starts with 5 and has 48 characters',
+    throw new CeliumError(
+      'BAD_REQUEST',
+      `"${address.slice(0, LONGEST_ADDRESS)}" is no Bittensor address: ${parsed}. Copy the whole address again; it starts with 5 and has 48 characters`,
     );
   }
   return parsed;
