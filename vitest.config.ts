@@ -1,0 +1,39 @@
+/** Two vitest projects: `unit` beside the code, in parallel; `e2e` in tests/, one file at a time, since they share ports and Docker. */
+import { defineConfig } from 'vitest/config';
+
+if (Number(process.versions.node.split('.')[0]) < 24) {
+  throw new Error(
+    `tests need Node 24 or newer, this is ${process.version}: run ./celium test, or put Node 24 on the path`,
+  );
+}
+
+const databaseSetup = './apps/control-plane/src/database/testing.ts';
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{packages,apps,tools,bench}/**/*.test.ts'],
+          exclude: ['**/node_modules/**'],
+          globalSetup: [databaseSetup],
+          testTimeout: 20_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['tests/**/*.test.ts'],
+          exclude: ['**/node_modules/**'],
+          globalSetup: [databaseSetup],
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
