@@ -1,1 +1,11 @@
-export {};
+/** The typed client of a Celium market, derived from the contract's route table; runs in Node and in browsers. */
+export type { CallArguments, CallInput, CallReply, CallSettings } from './call-types.ts';
+export {
+  createClient,
+  DEFAULT_TIMEOUT_MS,
+  MAX_ATTEMPTS,
+  MAX_RETRY_WAIT_MS,
+  type Client,
+  type ClientOptions,
+  type RequestSigning,
+} from './client.ts';
