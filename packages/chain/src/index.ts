@@ -6,3 +6,7 @@ export * from './keys/ss58.ts';
 export * from './signing/documents.ts';
 export * from './signing/requests.ts';
 export * from './signing/sqlite-nonce-store.ts';
+export * from './wallet/encryption.ts';
+export * from './wallet/kdf.ts';
+export * from './wallet/keyfile.ts';
+export * from './wallet/wallet-files.ts';
