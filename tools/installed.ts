@@ -6,7 +6,6 @@ type LockEntry = {
   version?: string;
   link?: boolean;
   optional?: boolean;
-  devOptional?: boolean;
   os?: string | string[];
   cpu?: string | string[];
   libc?: string | string[];
@@ -28,6 +27,8 @@ function isInstalled(root: string): boolean {
   for (const [path, entry] of Object.entries(wanted.packages ?? {})) {
     if (!path.includes('node_modules/') || !fitsPlatform(entry)) continue;
     const found = present.packages?.[path];
+    // Packages under an optional package of another platform bear no platform themselves.
+    if (!found && entry.optional === true && entry.os === undefined && entry.cpu === undefined) continue;
     if (!found || found.version !== entry.version || found.link !== entry.link) return false;
   }
   return true;
