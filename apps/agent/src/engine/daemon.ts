@@ -21,6 +21,7 @@ import type { Report } from './progress.ts';
 const OVERLAY_MAGIC = 0x794c7630;
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 20_000;
+const DYING_TIMEOUT_MS = 1000;
 const POLL_MS = 50;
 
 /** Where one daemon of ours keeps everything; all paths lie under `dir` but the socket. */
@@ -80,7 +81,7 @@ export async function startDaemon(options: DaemonOptions, report: Report): Promi
     `${JSON.stringify(daemonConfiguration(options, onOverlay ? 'vfs' : undefined), null, 2)}\n`,
   );
   if (onOverlay) report('the folder is on overlayfs, where only the slow vfs store works');
-  removeStalePidFile(join(options.dir, 'dockerd.pid'));
+  await removeStalePidFiles(options.dir);
 
   const argv = [dockerd, '--config-file', configPath];
   if (options.namespacePath !== undefined) {
@@ -165,16 +166,22 @@ export function uplinkMtu(routes = readText('/proc/net/route')): number {
   return Number.isInteger(mtu) && mtu >= 576 ? Math.min(mtu, 1500) : 1500;
 }
 
-function removeStalePidFile(path: string): void {
-  const pid = Number(readText(path));
-  if (!Number.isInteger(pid) || pid <= 0) return;
-  let isDocker = false;
-  try {
-    isDocker = readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'dockerd';
-  } catch {
-    // No such process: stale.
+/**
+ * After a kill -9 dockerd takes any process, even a dead one that nobody collected, for the one that its pid files
+ * name: it then refuses to start, or waits for a containerd that is gone. A containerd dies with its dockerd, a moment later.
+ */
+async function removeStalePidFiles(dir: string): Promise<void> {
+  for (const [path, program] of [
+    [join(dir, 'dockerd.pid'), 'dockerd'],
+    [join(dir, 'exec', 'containerd', 'containerd.pid'), 'containerd'],
+  ] as const) {
+    const pid = Number(readText(path));
+    if (!Number.isInteger(pid) || pid <= 0) continue;
+    const runs = (): boolean => startTicksOf(pid) !== undefined && readText(`/proc/${pid}/comm`).trim() === program;
+    const deadlineMs = performance.now() + DYING_TIMEOUT_MS;
+    while (runs() && performance.now() < deadlineMs) await sleep(POLL_MS);
+    if (!runs()) rmSync(path, { force: true });
   }
-  if (!isDocker) rmSync(path, { force: true });
 }
 
 function writeRecord(options: DaemonOptions, pid: number): void {
