@@ -8,6 +8,7 @@ export * from './documents/lease-refusal.ts';
 export * from './documents/lease-request.ts';
 export * from './documents/log-head.ts';
 export * from './documents/manifest.ts';
+export * from './documents/proof-file.ts';
 export * from './documents/receipt.ts';
 export * from './errors.ts';
 export * from './fields.ts';

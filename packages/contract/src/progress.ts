@@ -15,6 +15,8 @@ export const progressEventSchema = z.discriminatedUnion('event', [
   }),
   /** The program serves; fields depend on the program (url, pid, socket, publicKey, ...). */
   z.looseObject({ event: z.literal('ready') }),
+  /** A validator's check of one unit is over, or a machine was visited and not checked; see `apps/validator`. */
+  z.looseObject({ event: z.literal('check') }),
   z.object({ event: z.literal('error'), code: z.string(), message: z.string(), remedy: z.string() }),
 ]);
 

@@ -1,0 +1,58 @@
+/** A proof file: a validator's receipt with the grant and the transcript that it names. `GET /v1/proofs/<receiptId>` serves it, `celium proof verify` reads it. */
+
+import { z } from 'zod';
+import { signedSchema } from './envelope.ts';
+import type { Receipt } from './receipt.ts';
+
+export const PROOF_FILE_FORM = 'celium/proof-file/1';
+
+export const proofFileSchema = z.looseObject({
+  form: z.literal(PROOF_FILE_FORM),
+  receipt: signedSchema('receipt'),
+  /** What the receipt's `grantHash` is the hash of. */
+  grant: signedSchema('grant'),
+  /** As `parseTranscript` of `@celium/proof` reads it (given as JSON text); null when the check ended before there was one. */
+  transcript: z.unknown(),
+});
+
+export type ProofFile = z.infer<typeof proofFileSchema>;
+
+/** The figures of a proof inside a receipt (`receipt.proof`): those of `ProofClaim` in `@celium/proof`, -1 for what was never observed. */
+export const receiptProof = z.object({
+  params: z.object({ version: z.string(), sizeClass: z.string(), purpose: z.string(), memoryBytes: z.int() }),
+  figures: z.record(z.string().max(32), z.int()),
+});
+
+/** The proof's part of a receipt in the form that `checkClaim` of `@celium/proof` takes; null when the check ended before a proof began. */
+export function claimOfReceipt(receipt: Receipt): {
+  params: z.infer<typeof receiptProof>['params'];
+  transcriptHash: string;
+  verdict: 'pass' | 'fail';
+  reason: string;
+  detail: string;
+  figures: Record<string, number>;
+} | null {
+  const proof = receiptProof.safeParse(receipt['proof']);
+  if (!proof.success) return null;
+  return {
+    params: proof.data.params,
+    transcriptHash: receipt.transcriptHash,
+    verdict: receipt.verdict,
+    reason: receipt.reason.code === 'OK' ? 'none' : receipt.reason.code,
+    detail: receipt.reason.message,
+    figures: proof.data.figures,
+  };
+}
+
+/** What a transcript must be bound to for this receipt: equals `transcript.binding`. `hotkeyHex` is the public key of `receipt.hotkey`. */
+export function bindingOfReceipt(receipt: Receipt, hotkeyHex: string): Record<string, string> {
+  return {
+    blockHash: receipt.blockHash,
+    hotkey: hotkeyHex,
+    machineKey: receipt.machineKey,
+    grantHash: receipt.grantHash,
+    hostKeyHash: receipt.hostKeyHash,
+    unit: receipt.unit,
+    barrierId: receipt.barrierId,
+  };
+}
