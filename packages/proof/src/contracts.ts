@@ -1,5 +1,6 @@
 /** The shapes that the validator side of a challenge takes and gives; behaviour lives in the files that implement them. */
 import type { ProofFailure, ProofFailureCode } from './failures.ts';
+import type { DeviceName } from './frames.ts';
 import type { ParamsName } from './params.ts';
 
 /** A bidirectional byte stream to a prover, for example an interactive SSH shell. */
@@ -79,6 +80,8 @@ export interface ChallengeResult {
   transcript: ProofTranscript;
   timing: ObservedTiming;
   failure: ProofFailure | null;
+  /** What the prover says it runs on: a hint. Null when it never greeted. */
+  claimedDevice: DeviceName | null;
 }
 
 /** How many samples of each kind an audit looked at. */

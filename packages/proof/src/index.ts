@@ -1,3 +1,37 @@
 /** CGP-1, the Celium GPU proof: parameters, validator side, exact audit, transcripts and their offline check. */
+export { auditTranscript, type KernelFactory } from './audit.ts';
+export { fromHex, toHex } from './bytes.ts';
+export { deriveSeed, nextChainValue, startChain } from './chain.ts';
+export { CHALLENGE_LIMITS, type ChallengeOptions, runChallenge } from './challenge.ts';
+export { checkClaim, type ClaimCheck, type ClaimFinding, type Judged, judgeChallenge } from './claim.ts';
+export { systemClock } from './clock.ts';
 export type * from './contracts.ts';
-export { PROOF_FAILURES, type ProofFailure, type ProofFailureCode } from './failures.ts';
+export * from './deadline.ts';
+export { drawSamples, type Sample } from './draw.ts';
+export { failure, PROOF_FAILURES, type ProofFailure, type ProofFailureCode } from './failures.ts';
+export * from './frames.ts';
+export type { AuditKernels, ProductKind, WalkRequest } from './kernels.ts';
+export {
+  encodeLine,
+  LINE_PREFIX,
+  type LineEvent,
+  lineReader,
+  MAX_FRAME_BYTES,
+  MAX_LINE_BYTES,
+  type Sender,
+} from './lines.ts';
+export { buildTree, merklePath, type MerkleTree } from './merkle.ts';
+export * from './params.ts';
+export { plainKernels } from './plain-kernels.ts';
+export { proverShellCommand } from './shell.ts';
+export { encodeTranscript, hashTranscript, isProofTranscript, parseTranscript } from './transcript.ts';
+export {
+  instantiateKernels,
+  type KernelExports,
+  kindNumber,
+  PANEL_BYTES,
+  PANEL_DEPTH,
+  PANEL_STRIDE,
+  wasmKernels,
+} from './wasm-kernels.ts';
+export { default as sharedKernelsBase64 } from './kernels-shared.wasm.ts';

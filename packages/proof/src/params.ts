@@ -74,14 +74,14 @@ const PATTERN: readonly StepKind[] = ['sweep', 'int8', 'int8', 'int8', 'walk', '
 
 const SIZES: Record<SizeClass, ClassSizes> = {
   micro: {
-    memoryBytes: 8 * LEAF_BYTES,
+    memoryBytes: 32 * LEAF_BYTES,
     fillIterations: 4,
-    productSize: 192,
-    productDepth: 16384,
+    productSize: 256,
+    productDepth: 256,
     walkers: 32,
-    hopsPerWalk: 8,
+    hopsPerWalk: 16,
     pattern: ['sweep', 'int8', 'walk', 'bf16'],
-    rounds: { onboarding: 2, routine: 1 },
+    rounds: { onboarding: 8, routine: 4 },
   },
   'cpu-demo': {
     memoryBytes: 64 * 1024 * 1024,
@@ -104,3 +104,87 @@ const SIZES: Record<SizeClass, ClassSizes> = {
     rounds: { onboarding: 130, routine: 65 },
   },
 };
+
+const SEGMENT_BYTES: Record<Purpose, number> = { onboarding: 1024, routine: 16384 };
+const AUDIT: Record<Purpose, ProofParams['audit']> = {
+  onboarding: { tiles: 64, leaves: 64, walks: 16 },
+  routine: { tiles: 24, leaves: 24, walks: 8 },
+};
+
+/** The least and the most memory that a `gpu` challenge may claim. */
+const GPU_MEMORY_LIMITS = { min: 1024 ** 3, max: (2 ** 32 - 1) * LEAF_BYTES };
+
+/**
+ * The full record of a class. `memoryBytes` is for `gpu` only: claimed bytes to fill, rounded down to whole leaves.
+ * Throws a RangeError for a size that the record does not allow.
+ */
+export function proofParams(sizeClass: SizeClass, purpose: Purpose, memoryBytes?: number): ProofParams {
+  const sizes = SIZES[sizeClass];
+  const asked = memoryBytes ?? sizes.memoryBytes;
+  const filled = asked - (asked % LEAF_BYTES);
+  if (sizeClass !== 'gpu' && filled !== sizes.memoryBytes) {
+    throw new RangeError(`class ${sizeClass} fills ${sizes.memoryBytes} bytes, not ${filled}`);
+  }
+  if (sizeClass === 'gpu' && !(filled >= GPU_MEMORY_LIMITS.min && filled <= GPU_MEMORY_LIMITS.max)) {
+    throw new RangeError(`a gpu challenge fills 1 GiB to 64 TiB, not ${filled} bytes`);
+  }
+  return {
+    version: PARAMS_VERSION,
+    sizeClass,
+    purpose,
+    memoryBytes: filled,
+    memoryLeaves: filled / LEAF_BYTES,
+    fillIterations: sizes.fillIterations,
+    productSize: sizes.productSize,
+    productDepth: sizes.productDepth,
+    segmentBytes: Math.min(SEGMENT_BYTES[purpose], sizes.productDepth),
+    walkers: sizes.walkers,
+    hopsPerWalk: sizes.hopsPerWalk,
+    pattern: sizes.pattern,
+    rounds: sizes.rounds[purpose],
+    audit: AUDIT[purpose],
+  };
+}
+
+/** The name of a record: what transcripts and claims carry. */
+export function paramsName(params: ProofParams): ParamsName {
+  const { version, sizeClass, purpose, memoryBytes } = params;
+  return { version, sizeClass, purpose, memoryBytes };
+}
+
+/** Rebuilds the record that a name stands for; null when this program knows no such record. */
+export function paramsByName(name: ParamsName): ProofParams | null {
+  if (name.version !== PARAMS_VERSION) return null;
+  if (!SIZE_CLASSES.includes(name.sizeClass) || !PURPOSES.includes(name.purpose)) return null;
+  if (!Number.isSafeInteger(name.memoryBytes) || name.memoryBytes % LEAF_BYTES !== 0) return null;
+  try {
+    return proofParams(name.sizeClass, name.purpose, name.memoryBytes);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+/** Steps of the whole chain. */
+export function stepCount(params: ProofParams): number {
+  return params.pattern.length * params.rounds;
+}
+
+/** The kind of step `step`; throws a RangeError outside the chain. */
+export function stepKind(params: ProofParams, step: number): StepKind {
+  const kind = step >= 0 && step < stepCount(params) ? params.pattern[step % params.pattern.length] : undefined;
+  if (kind === undefined) throw new RangeError(`the chain has no step ${step}`);
+  return kind;
+}
+
+/** Digests (answers) that one step of a kind commits to. */
+export function answerCount(params: ProofParams, kind: StepKind): number {
+  if (kind === 'sweep') return params.memoryLeaves;
+  if (kind === 'walk') return params.walkers;
+  return (params.productSize / TILE_SIZE) ** 2;
+}
+
+/** Operand segments in one row of an operand. */
+export function segmentsPerRow(params: ProofParams): number {
+  return params.productDepth / params.segmentBytes;
+}
