@@ -48,7 +48,8 @@ function fits(allowed: string | string[] | undefined, actual: string): boolean {
 
 function libcName(): string {
   // Without this the report would look up the names of all network peers.
-  process.report.excludeNetwork = true;
-  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  const reporter = process.report as typeof process.report & { excludeNetwork?: boolean };
+  reporter.excludeNetwork = true;
+  const report = reporter.getReport() as { header?: { glibcVersionRuntime?: string } };
   return report.header?.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
 }
