@@ -67,7 +67,9 @@ export function decideLease(
   const before = machine.open.find((lease) => lease.requestId === ask.requestId && lease.authority === ask.authority);
   if (before !== undefined) return { ok: true, repeated: before };
   if (machine.tombstones.has(ask.requestId)) return { ok: false, refusal: 'REQUEST_STOPPED' };
-  if (ask.units.length === 0 || ask.units.some((unit) => !machine.units.includes(unit)))
+  // A unit named twice is no two units.
+  const named = new Set(ask.units);
+  if (named.size === 0 || named.size !== ask.units.length || ask.units.some((unit) => !machine.units.includes(unit)))
     return { ok: false, refusal: 'UNITS_UNKNOWN' };
   if (ask.termMs > (ask.kind === 'verification' ? MAX_CHECK_TERM_MS : MAX_TERM_MS))
     return { ok: false, refusal: 'TERM_TOO_LONG' };

@@ -22,7 +22,9 @@ export const MAX_POD_PORTS = 16;
 /** Environment variables that would widen what the container runtime hands to a pod. */
 const RESERVED_ENV = /^(NVIDIA_|CUDA_VISIBLE_DEVICES$|LD_|CELIUM_|DOCKER_|SSH_ORIGINAL)/;
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
-const IMAGE = /^[a-z0-9][a-z0-9._/:@-]{0,254}$/;
+/** A repository in lower case with an optional registry port, then tag or digest; only a tag may have upper case. */
+const IMAGE = /^[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$/;
+const MAX_IMAGE_LENGTH = 255;
 
 export type PodSpecFault =
   | { field: 'image'; why: string }
@@ -32,8 +34,8 @@ export type PodSpecFault =
 
 /** The first thing wrong with a spec, or null. */
 export function faultOfPodSpec(spec: PodSpec): PodSpecFault | null {
-  if (!IMAGE.test(spec.image))
-    return { field: 'image', why: 'an image is written name:tag or name@sha256:digest, in lower case' };
+  if (spec.image.length > MAX_IMAGE_LENGTH || !IMAGE.test(spec.image))
+    return { field: 'image', why: 'an image is written name:tag or name@sha256:digest, the name in lower case' };
   const env = Object.entries(spec.env);
   if (env.length > MAX_ENV_ENTRIES) return { field: 'env', why: `at most ${MAX_ENV_ENTRIES} variables` };
   for (const [name, value] of env) {

@@ -95,9 +95,9 @@ export function decide(rental: Rental, command: RentalCommand, nowMs: number): D
     case 'refusal':
       return onRefusal(rental, nowMs);
     case 'agent-ready':
-      return onReady({ ...rental, agentReady: true, agentSeenAtMs: nowMs }, nowMs);
+      return onReady(rental, { agentReady: true, agentSeenAtMs: nowMs }, nowMs);
     case 'probe-ready':
-      return onReady({ ...rental, probeReady: true }, nowMs);
+      return onReady(rental, { probeReady: true }, nowMs);
     case 'agent-seen':
       return rental.state === 'ended'
         ? same(rental)
@@ -119,7 +119,9 @@ export function isUnreachable(rental: Rental, nowMs: number): boolean {
 function onGrant(rental: Rental, nowMs: number): Decision {
   if (rental.state === 'reserved') {
     const next: Rental = { ...rental, state: 'starting', granted: true, sinceMs: nowMs, agentSeenAtMs: nowMs };
-    return { ok: true, rental: next, effects: [{ type: 'start-probing' }] };
+    // A repeated grant may come after the first word that the pod is ready: what was seen is not forgotten.
+    const seen = runWhenReady(next, nowMs);
+    return { ok: true, rental: seen, effects: [{ type: 'start-probing' }] };
   }
   // A grant that comes after the market gave up binds the machine all the same: it must be stopped there.
   if ((rental.state === 'ended' || rental.state === 'stopping') && !rental.granted) {
@@ -133,10 +135,14 @@ function onRefusal(rental: Rental, nowMs: number): Decision {
   return end(rental, rental.endReason ?? 'agent-refused', nowMs);
 }
 
-function onReady(rental: Rental, nowMs: number): Decision {
-  if (rental.state !== 'starting') return same(rental);
-  if (!rental.agentReady || !rental.probeReady) return { ok: true, rental, effects: [] };
-  return { ok: true, rental: { ...rental, state: 'running', sinceMs: nowMs, readyAtMs: nowMs }, effects: [] };
+function onReady(rental: Rental, seen: Partial<Rental>, nowMs: number): Decision {
+  if (rental.state === 'ended') return same(rental);
+  return { ok: true, rental: runWhenReady({ ...rental, ...seen }, nowMs), effects: [] };
+}
+
+function runWhenReady(rental: Rental, nowMs: number): Rental {
+  if (rental.state !== 'starting' || !rental.agentReady || !rental.probeReady) return rental;
+  return { ...rental, state: 'running', sinceMs: nowMs, readyAtMs: nowMs };
 }
 
 function onPodGone(
@@ -183,7 +189,7 @@ function onTick(rental: Rental, nowMs: number): Decision {
   }
   if (rental.state === 'running' && nowMs - rental.agentSeenAtMs > UNREACHABLE_END_MS) {
     const next: Rental = { ...rental, state: 'stopping', endReason: 'unreachable-too-long', sinceMs: nowMs };
-    return { ok: true, rental: next, effects: [{ type: 'stop-lease' }, { type: 'settle' }] };
+    return { ok: true, rental: next, effects: [{ type: 'stop-lease' }] };
   }
   return same(rental);
 }

@@ -1,5 +1,7 @@
 /** What receipts are worth: a pure function from verdicts to a weight row. Thin until the incentive engine replaces its sum. */
 
+import { isCpuUnit } from '../ids.ts';
+
 /** One receipt as far as scores need it. */
 export interface ScoredReceipt {
   hotkey: string;
@@ -12,17 +14,28 @@ export interface ScoredReceipt {
 /** A receipt older than this says nothing any more, in milliseconds. */
 export const RECEIPT_VALID_MS = 24 * 3_600_000;
 
-/** Score per hotkey: the number of its units whose newest receipt passed and is fresh. */
+/**
+ * Score per hotkey: the number of its units whose newest receipt passed and is fresh.
+ *
+ * A GPU counts once in the network: while two hotkeys have fresh passes for one UUID, it counts for neither. A CPU unit is named by its
+ * provider, so the same name under two hotkeys means two machines.
+ */
 export function scoreHotkeys(receipts: readonly ScoredReceipt[], nowMs: number): Map<string, number> {
   const newest = new Map<string, ScoredReceipt>();
   for (const receipt of receipts) {
-    const known = newest.get(receipt.unit);
-    if (known === undefined || receipt.endedAtMs > known.endedAtMs) newest.set(receipt.unit, receipt);
+    const key = `${receipt.hotkey} ${receipt.unit}`;
+    const known = newest.get(key);
+    if (known === undefined || receipt.endedAtMs > known.endedAtMs) newest.set(key, receipt);
   }
+  const passed = [...newest.values()].filter(
+    (receipt) => receipt.verdict === 'pass' && nowMs - receipt.endedAtMs <= RECEIPT_VALID_MS,
+  );
+  const claims = new Map<string, number>();
+  for (const { unit } of passed) claims.set(unit, (claims.get(unit) ?? 0) + 1);
   const scores = new Map<string, number>();
-  for (const receipt of newest.values()) {
-    if (receipt.verdict !== 'pass' || nowMs - receipt.endedAtMs > RECEIPT_VALID_MS) continue;
-    scores.set(receipt.hotkey, (scores.get(receipt.hotkey) ?? 0) + 1);
+  for (const { hotkey, unit } of passed) {
+    if (!isCpuUnit(unit) && claims.get(unit) !== 1) continue;
+    scores.set(hotkey, (scores.get(hotkey) ?? 0) + 1);
   }
   return scores;
 }

@@ -1,0 +1,285 @@
+/** The life of a rental: every state answers every command, money moves once, units come back once. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  decide,
+  GRANT_TIMEOUT_MS,
+  isUnreachable,
+  reserve,
+  START_TIMEOUT_MS,
+  STOP_TIMEOUT_MS,
+  UNREACHABLE_AFTER_MS,
+  UNREACHABLE_END_MS,
+  type Rental,
+  type RentalCommand,
+  type RentalEffect,
+} from './rental.ts';
+
+const T0 = 1_000_000;
+
+/** Every command there is, each reason included. */
+const COMMANDS: readonly RentalCommand[] = [
+  { type: 'grant' },
+  { type: 'refusal' },
+  { type: 'agent-ready' },
+  { type: 'probe-ready' },
+  { type: 'agent-seen' },
+  { type: 'pod-gone', reason: 'start-failed' },
+  { type: 'pod-gone', reason: 'pod-died' },
+  { type: 'pod-gone', reason: 'provider-ended' },
+  { type: 'pod-gone', reason: 'stopped' },
+  { type: 'stop', reason: 'renter-stopped' },
+  { type: 'stop', reason: 'balance-exhausted' },
+  { type: 'stop', reason: 'operator-stopped' },
+  { type: 'tick' },
+];
+
+type Step = [command: RentalCommand, afterMs?: number];
+
+/** Runs commands one after another, each `afterMs` after the one before. */
+function run(...steps: Step[]): { rental: Rental; effects: RentalEffect['type'][]; nowMs: number } {
+  const begun = reserve(T0);
+  let { rental } = begun;
+  let nowMs = T0;
+  const effects = begun.effects.map((effect) => effect.type);
+  for (const [command, afterMs = 1_000] of steps) {
+    nowMs += afterMs;
+    const decision = decide(rental, command, nowMs);
+    if (!decision.ok) continue;
+    rental = decision.rental;
+    effects.push(...decision.effects.map((effect) => effect.type));
+  }
+  return { rental, effects, nowMs };
+}
+
+const GRANT: Step = [{ type: 'grant' }];
+const RUNNING: Step[] = [GRANT, [{ type: 'agent-ready' }], [{ type: 'probe-ready' }]];
+const STOP: Step = [{ type: 'stop', reason: 'renter-stopped' }];
+const GONE: Step = [{ type: 'pod-gone', reason: 'stopped' }];
+
+const commands = fc.array(
+  fc.tuple(
+    fc.constantFrom(...COMMANDS),
+    fc.constantFrom(
+      0,
+      10,
+      1_000,
+      GRANT_TIMEOUT_MS + 1,
+      STOP_TIMEOUT_MS + 1,
+      START_TIMEOUT_MS + 1,
+      UNREACHABLE_END_MS + 1,
+    ),
+  ),
+  { maxLength: 40 },
+);
+
+describe('over any sequence of commands', () => {
+  test('every state gives a decision on every command', () => {
+    fc.assert(
+      fc.property(commands, fc.constantFrom(...COMMANDS), (steps, command) => {
+        const { rental, nowMs } = run(...steps);
+        const decision = decide(rental, command, nowMs);
+        expect(decision).toBeDefined();
+        if (!decision.ok)
+          expect([decision.refusal, rental.state, command.type]).toEqual(['RENTAL_ENDED', 'ended', 'stop']);
+      }),
+    );
+  });
+
+  test('the bill is settled and the hold released exactly once, when the rental ends', () => {
+    fc.assert(
+      fc.property(commands, (steps) => {
+        const { rental, effects } = run(...steps);
+        const times = rental.state === 'ended' ? 1 : 0;
+        expect(effects.filter((effect) => effect === 'settle')).toHaveLength(times);
+        expect(effects.filter((effect) => effect === 'release-hold')).toHaveLength(times);
+      }),
+    );
+  });
+
+  test('a stopped rental is never charged again: after the end no command moves money or changes why it ended', () => {
+    fc.assert(
+      fc.property(commands, commands, (steps, later) => {
+        const ended = run(...steps, STOP, [{ type: 'tick' }, STOP_TIMEOUT_MS + 1]);
+        expect(ended.rental.state).toBe('ended');
+        let { rental } = ended;
+        let nowMs = ended.nowMs;
+        for (const [command, afterMs] of later) {
+          const decision = decide(rental, command, (nowMs += afterMs));
+          if (!decision.ok) continue;
+          const money = decision.effects.filter(({ type }) => type === 'settle' || type === 'release-hold');
+          expect(money).toEqual([]);
+          rental = decision.rental;
+          expect(rental).toMatchObject({
+            state: 'ended',
+            endReason: ended.rental.endReason,
+            sinceMs: ended.rental.sinceMs,
+          });
+        }
+      }),
+    );
+  });
+
+  test('units are released exactly once, and only after the machine was let go or never bound', () => {
+    fc.assert(
+      fc.property(commands, (steps) => {
+        const { rental, effects } = run(...steps);
+        expect(effects.filter((effect) => effect === 'release-units')).toHaveLength(rental.unitsReleased ? 1 : 0);
+        if (rental.unitsReleased) expect(rental.state).toBe('ended');
+      }),
+    );
+  });
+
+  test('it always comes to an end: a stop and a minute are enough', () => {
+    fc.assert(
+      fc.property(commands, (steps) => {
+        expect(run(...steps, STOP, [{ type: 'tick' }, STOP_TIMEOUT_MS + 1]).rental.state).toBe('ended');
+      }),
+    );
+  });
+
+  test('states only go forward, and each change has its moment', () => {
+    const order = ['reserved', 'starting', 'running', 'stopping', 'ended'];
+    fc.assert(
+      fc.property(commands, (steps) => {
+        let { rental } = reserve(T0);
+        let nowMs = T0;
+        for (const [command, afterMs] of steps) {
+          const decision = decide(rental, command, (nowMs += afterMs));
+          if (!decision.ok) continue;
+          const next = decision.rental;
+          expect(order.indexOf(next.state)).toBeGreaterThanOrEqual(order.indexOf(rental.state));
+          if (next.state !== rental.state) expect(next.sinceMs).toBe(nowMs);
+          expect(next.endReason === null).toBe(!['stopping', 'ended'].includes(next.state));
+          rental = next;
+        }
+      }),
+    );
+  });
+
+  test('the same command twice is as good as once', () => {
+    fc.assert(
+      fc.property(commands, fc.constantFrom(...COMMANDS), (steps, command) => {
+        const { rental, nowMs } = run(...steps);
+        const once = decide(rental, command, nowMs);
+        if (!once.ok) return;
+        const twice = decide(once.rental, command, nowMs);
+        if (twice.ok) expect(twice).toEqual({ ok: true, rental: once.rental, effects: [] });
+      }),
+    );
+  });
+});
+
+describe('a rental', () => {
+  test('runs once agent and market have both seen the pod, whichever came first', () => {
+    expect(run(GRANT, [{ type: 'agent-ready' }]).rental.state).toBe('starting');
+    expect(run(GRANT, [{ type: 'probe-ready' }]).rental.state).toBe('starting');
+    expect(run(...RUNNING).rental).toMatchObject({ state: 'running', readyAtMs: T0 + 3_000 });
+    expect(run(GRANT, [{ type: 'probe-ready' }], [{ type: 'agent-ready' }]).rental.state).toBe('running');
+    expect(run([{ type: 'agent-ready' }], [{ type: 'probe-ready' }], GRANT).rental.state).toBe('running');
+  });
+
+  test('ends when the agent refuses, and the renter has the money and the market the units back', () => {
+    const { rental, effects } = run([{ type: 'refusal' }]);
+    expect(rental).toMatchObject({ state: 'ended', endReason: 'agent-refused', unitsReleased: true });
+    expect(effects).toEqual(['request-lease', 'settle', 'release-hold', 'release-units']);
+  });
+
+  test('ends when the agent does not answer; its late grant is stopped at the machine, and nothing is charged', () => {
+    const silent = run([{ type: 'tick' }, GRANT_TIMEOUT_MS + 1]);
+    expect(silent.rental).toMatchObject({ state: 'ended', endReason: 'agent-silent' });
+    const late = decide(silent.rental, { type: 'grant' }, silent.nowMs + 1);
+    expect(late).toMatchObject({
+      ok: true,
+      rental: { state: 'ended', granted: true },
+      effects: [{ type: 'stop-lease' }],
+    });
+  });
+
+  test('that was stopped before the grant came is stopped at the machine when it does come', () => {
+    const { rental, effects } = run(STOP, GRANT, GONE);
+    expect(effects).toEqual(['request-lease', 'stop-lease', 'settle', 'release-hold', 'release-units']);
+    expect(rental).toMatchObject({ state: 'ended', endReason: 'renter-stopped' });
+  });
+
+  test('whose stop stays unanswered ends for the renter; the units stay bound until the agent says that the pod is gone', () => {
+    const unanswered = run(...RUNNING, STOP, [{ type: 'tick' }, STOP_TIMEOUT_MS + 1]);
+    expect(unanswered.rental).toMatchObject({ state: 'ended', unitsReleased: false });
+    const answered = run(...RUNNING, STOP, [{ type: 'tick' }, STOP_TIMEOUT_MS + 1], GONE);
+    expect(answered.effects.at(-1)).toBe('release-units');
+    expect(answered.rental.unitsReleased).toBe(true);
+  });
+
+  test('is unreachable after five silent minutes and keeps running; after a day it is stopped', () => {
+    const { rental, nowMs } = run(...RUNNING, [{ type: 'agent-seen' }]);
+    expect(isUnreachable(rental, nowMs + UNREACHABLE_AFTER_MS)).toBe(false);
+    expect(isUnreachable(rental, nowMs + UNREACHABLE_AFTER_MS + 1)).toBe(true);
+    expect(decide(rental, { type: 'tick' }, nowMs + UNREACHABLE_END_MS)).toMatchObject({
+      rental: { state: 'running' },
+    });
+    expect(decide(rental, { type: 'tick' }, nowMs + UNREACHABLE_END_MS + 1)).toMatchObject({
+      rental: { state: 'stopping', endReason: 'unreachable-too-long' },
+      effects: [{ type: 'stop-lease' }],
+    });
+  });
+
+  test('that does not become ready within half an hour is stopped', () => {
+    expect(run(GRANT, [{ type: 'tick' }, START_TIMEOUT_MS + 1]).rental).toMatchObject({
+      state: 'stopping',
+      endReason: 'start-timeout',
+    });
+  });
+
+  test('says why it ended: the first reason stays', () => {
+    expect(run(...RUNNING, [{ type: 'pod-gone', reason: 'pod-died' }]).rental.endReason).toBe('pod-died');
+    expect(run(...RUNNING, GONE).rental.endReason).toBe('provider-ended');
+    expect(run(...RUNNING, STOP, [{ type: 'pod-gone', reason: 'pod-died' }]).rental.endReason).toBe('renter-stopped');
+    expect(run(...RUNNING, STOP, [{ type: 'stop', reason: 'operator-stopped' }]).rental.endReason).toBe(
+      'renter-stopped',
+    );
+  });
+
+  test('that has ended refuses a stop', () => {
+    const { rental, nowMs } = run([{ type: 'refusal' }]);
+    expect(decide(rental, { type: 'stop', reason: 'renter-stopped' }, nowMs)).toEqual({
+      ok: false,
+      refusal: 'RENTAL_ENDED',
+    });
+  });
+});
+
+/** Each situation in which a rental can be, and the ways to get there. */
+const SITUATIONS: ReadonlyArray<readonly [name: string, steps: readonly Step[]]> = [
+  ['reserved', []],
+  ['reserved, agent silent', [[{ type: 'agent-seen' }, GRANT_TIMEOUT_MS]]],
+  ['starting', [GRANT]],
+  ['starting, agent ready', [GRANT, [{ type: 'agent-ready' }]]],
+  ['starting, probe ready', [GRANT, [{ type: 'probe-ready' }]]],
+  ['starting, too long', [GRANT, [{ type: 'agent-seen' }, START_TIMEOUT_MS]]],
+  ['running', RUNNING],
+  ['running, silent for a day', [...RUNNING, [{ type: 'probe-ready' }, UNREACHABLE_END_MS]]],
+  ['stopping', [...RUNNING, STOP]],
+  ['stopping, unanswered', [...RUNNING, STOP, [{ type: 'agent-seen' }, STOP_TIMEOUT_MS]]],
+  ['stopping, not granted', [STOP]],
+  ['stopping, not granted, silent', [STOP, [{ type: 'agent-seen' }, GRANT_TIMEOUT_MS]]],
+  ['ended', [...RUNNING, STOP, GONE]],
+  ['ended, units still bound', [...RUNNING, STOP, [{ type: 'tick' }, STOP_TIMEOUT_MS + 1]]],
+  ['ended, never granted', [[{ type: 'refusal' }]]],
+];
+
+test('the transition table is the one that people read', async () => {
+  const lines = SITUATIONS.flatMap(([name, steps]) => {
+    const { rental, nowMs } = run(...steps);
+    return COMMANDS.map((command) => {
+      const said = 'reason' in command ? `${command.type} (${command.reason})` : command.type;
+      const decision = decide(rental, command, nowMs + 1_000);
+      const next = decision.ok
+        ? `${decision.rental.state}${decision.rental.endReason === null ? '' : ` (${decision.rental.endReason})`}`
+        : `refused: ${decision.refusal}`;
+      const effects = decision.ok ? decision.effects.map(({ type }) => type).join(', ') : '';
+      return `${name.padEnd(30)} ${said.padEnd(27)} ${next.padEnd(32)} ${effects}`.trimEnd();
+    }).concat('');
+  });
+  const head = `${'situation'.padEnd(30)} ${'command'.padEnd(27)} ${'next state (why)'.padEnd(32)} effects\n\n`;
+  await expect(head + lines.join('\n')).toMatchFileSnapshot('./golden/transitions.txt');
+});

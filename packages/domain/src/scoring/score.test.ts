@@ -1,0 +1,120 @@
+/** Scores: what receipts are worth. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { RECEIPT_VALID_MS, scoreHotkeys, weightRow, type ScoredReceipt } from './score.ts';
+
+const NOW = 100 * RECEIPT_VALID_MS;
+const receipt = (given: Partial<ScoredReceipt>): ScoredReceipt => ({
+  hotkey: 'alice',
+  unit: 'GPU-1',
+  verdict: 'pass',
+  endedAtMs: NOW - 1_000,
+  ...given,
+});
+const scores = (...receipts: ScoredReceipt[]): Record<string, number> =>
+  Object.fromEntries(scoreHotkeys(receipts, NOW));
+
+const anyReceipt: fc.Arbitrary<ScoredReceipt> = fc.record({
+  hotkey: fc.constantFrom('alice', 'bob', 'carol'),
+  unit: fc.constantFrom('GPU-1', 'GPU-2', 'GPU-3', 'cpu:machine'),
+  verdict: fc.constantFrom('pass' as const, 'fail' as const),
+  endedAtMs: fc.integer({ min: NOW - 2 * RECEIPT_VALID_MS, max: NOW }),
+});
+
+describe('a score', () => {
+  test('is the number of units whose newest receipt passed', () => {
+    expect(scores(receipt({}), receipt({ unit: 'GPU-2' }), receipt({ unit: 'GPU-3', verdict: 'fail' }))).toEqual({
+      alice: 2,
+    });
+  });
+
+  test('goes by the newest receipt, in whatever order they are read', () => {
+    const old = receipt({ verdict: 'fail', endedAtMs: NOW - 5_000 });
+    expect(scores(old, receipt({}))).toEqual({ alice: 1 });
+    expect(scores(receipt({}), old)).toEqual({ alice: 1 });
+    expect(scores(receipt({}), receipt({ verdict: 'fail', endedAtMs: NOW }))).toEqual({});
+  });
+
+  test('forgets a receipt after a day', () => {
+    expect(scores(receipt({ endedAtMs: NOW - RECEIPT_VALID_MS }))).toEqual({ alice: 1 });
+    expect(scores(receipt({ endedAtMs: NOW - RECEIPT_VALID_MS - 1 }))).toEqual({});
+  });
+
+  test('counts a GPU that two hotkeys claim for neither', () => {
+    expect(scores(receipt({}), receipt({ hotkey: 'bob' }), receipt({ hotkey: 'bob', unit: 'GPU-2' }))).toEqual({
+      bob: 1,
+    });
+  });
+
+  test('counts one GPU once, though one hotkey lists it on two machines', () => {
+    expect(scores(receipt({}), receipt({ endedAtMs: NOW - 2_000 }))).toEqual({ alice: 1 });
+  });
+
+  test('keeps CPU machines of the same name apart, since their names are their providers’ own', () => {
+    const cpu = { unit: 'cpu:machine' };
+    expect(scores(receipt(cpu), receipt({ ...cpu, hotkey: 'bob', verdict: 'fail', endedAtMs: NOW }))).toEqual({
+      alice: 1,
+    });
+    expect(scores(receipt(cpu), receipt({ ...cpu, hotkey: 'bob' }))).toEqual({ alice: 1, bob: 1 });
+  });
+
+  test('does not depend on the order of the receipts', () => {
+    // Receipts of one moment are told apart by nothing, so each has its own.
+    const receipts = fc.uniqueArray(anyReceipt, { selector: (given) => given.endedAtMs, maxLength: 30 });
+    fc.assert(
+      fc.property(receipts, (given) => {
+        expect(scores(...given.toReversed())).toEqual(scores(...given));
+      }),
+    );
+  });
+});
+
+describe('a weight row', () => {
+  const uids = new Map([
+    ['alice', 7],
+    ['bob', 2],
+    ['carol', 300],
+  ]);
+
+  test('gives the best score 65,535 and the others their share, sorted by UID', () => {
+    const row = weightRow(
+      new Map([
+        ['alice', 2],
+        ['bob', 1],
+        ['carol', 4],
+      ]),
+      uids,
+    );
+    expect(row).toEqual([
+      [2, 16_383],
+      [7, 32_767],
+      [300, 65_535],
+    ]);
+  });
+
+  test('leaves out who has no UID or no score', () => {
+    expect(
+      weightRow(
+        new Map([
+          ['alice', 0],
+          ['nobody', 5],
+          ['bob', 5],
+        ]),
+        uids,
+      ),
+    ).toEqual([[2, 65_535]]);
+    expect(weightRow(new Map(), uids)).toEqual([]);
+    expect(weightRow(new Map([['alice', 0]]), uids)).toEqual([]);
+  });
+
+  test('holds whole numbers of 16 bits, each UID once, whatever the receipts say', () => {
+    fc.assert(
+      fc.property(fc.array(anyReceipt, { maxLength: 60 }), (receipts) => {
+        const row = weightRow(scoreHotkeys(receipts, NOW), uids);
+        expect(row.every(([, weight]) => Number.isInteger(weight) && weight > 0 && weight <= 65_535)).toBe(true);
+        expect(row.map(([uid]) => uid)).toEqual([...new Set(row.map(([uid]) => uid))].toSorted((a, b) => a - b));
+        if (row.length > 0) expect(Math.max(...row.map(([, weight]) => weight))).toBe(65_535);
+      }),
+    );
+  });
+});
