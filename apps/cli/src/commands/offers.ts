@@ -1,0 +1,97 @@
+/** `celium ls`: what there is to rent. */
+
+import { buildCommand } from '@stricli/core';
+import type { Offer } from '@celium/contract';
+import type { CliContext } from '../context.ts';
+import { connectAsStranger } from '../market/connect.ts';
+import { formatAge, formatBytes, formatUsd, shortId } from '../output/format.ts';
+import { writeResult } from '../output/result.ts';
+import { formatTable } from '../output/table.ts';
+import { clientFlags, describe, parseDollars, type ClientFlags } from './flags.ts';
+
+interface Flags extends ClientFlags {
+  all?: boolean | undefined;
+  class?: string | undefined;
+  maxPrice?: bigint | undefined;
+}
+
+export const lsCommand = buildCommand<Flags, [], CliContext>({
+  async func(flags) {
+    const client = connectAsStranger(this, flags.market);
+    const query = {
+      rentable: flags.all === true ? 'false' : 'true',
+      ...(flags.class === undefined ? {} : { class: flags.class }),
+      ...(flags.maxPrice === undefined ? {} : { maxPriceMicroUsdPerUnitHour: String(flags.maxPrice) }),
+    } as const;
+    const { offers } = await client.call('listOffers', { query });
+    writeResult(this, flags.json, offers, () => describeOffers(offers, this.nowMs(), flags.all === true));
+  },
+  parameters: {
+    flags: {
+      ...clientFlags,
+      all: { kind: 'boolean', brief: 'Also what cannot be rented now', optional: true, withNegated: false },
+      class: {
+        kind: 'parsed',
+        parse: String,
+        placeholder: 'name',
+        brief: 'Only this class, as measured',
+        optional: true,
+      },
+      maxPrice: {
+        kind: 'parsed',
+        parse: parseDollars,
+        placeholder: 'usd',
+        brief: 'At most this many dollars per unit and hour',
+        optional: true,
+      },
+    },
+    aliases: { a: 'all' },
+  },
+  docs: {
+    brief: 'List offers, cheapest first',
+    fullDescription: describe(
+      'Lists what can be rented now: verified by a validator, online and free. The class is what was measured, not what the machine says of itself.',
+      [
+        ['celium ls', 'everything that can be rented now'],
+        ['celium ls --class CPU --max-price 0.50', 'one class, up to a price'],
+        ['celium ls -a --json', 'everything that the market knows, for a program'],
+      ],
+    ),
+  },
+});
+
+function describeOffers(offers: readonly Offer[], nowMs: number, all: boolean): string {
+  if (offers.length === 0) {
+    const more = all
+      ? 'No machine has joined this market yet.'
+      : '`celium ls -a` also shows what is taken, offline or not verified.';
+    return `Nothing can be rented now. ${more}\n`;
+  }
+  const rows = offers.map((offer) => [
+    shortId(offer.offerId),
+    offer.class ?? '-',
+    `${offer.freeUnits}/${offer.units.length}`,
+    `${formatUsd(offer.priceMicroUsdPerUnitHour)}/h`,
+    String(offer.host.cpuCores),
+    formatBytes(offer.host.memoryBytes),
+    offer.host.location ?? '-',
+    offer.verdict === 'fail' ? 'failed' : formatAge(offer.verifiedAtMs, nowMs),
+    offer.online ? 'yes' : 'no',
+    offer.machineId,
+  ]);
+  return formatTable(
+    [
+      { title: 'OFFER' },
+      { title: 'CLASS' },
+      { title: 'FREE', align: 'right' },
+      { title: 'PRICE', align: 'right' },
+      { title: 'CORES', align: 'right' },
+      { title: 'MEMORY', align: 'right' },
+      { title: 'LOCATION' },
+      { title: 'VERIFIED' },
+      { title: 'ONLINE' },
+      { title: 'MACHINE' },
+    ],
+    rows,
+  );
+}

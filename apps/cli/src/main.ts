@@ -1,0 +1,36 @@
+/** Entry of `celium`: one command line in, one exit status out. */
+
+import type { CliContext } from './context.ts';
+import { terminalAsker } from './output/ask.ts';
+import { runCommandLine } from './run.ts';
+
+/** More than any password or public key; what comes after is not read. */
+const MAX_STDIN_BYTES = 1_048_576;
+
+const context: CliContext = {
+  // A copy, because the parser writes its own exit statuses into it.
+  process: { stdout: process.stdout, stderr: process.stderr, env: process.env },
+  isInteractive: process.stdin.isTTY === true && process.stdout.isTTY === true,
+  ask: terminalAsker,
+  readStdin,
+  nowMs: () => Date.now(),
+};
+
+// A reader that goes away (`celium ls | head`) is no error of ours.
+process.stdout.on('error', (fault: NodeJS.ErrnoException) => {
+  if (fault.code === 'EPIPE') process.exit(0);
+  throw fault;
+});
+
+process.exitCode = await runCommandLine(process.argv.slice(2), context);
+
+async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    bytes += chunk.byteLength;
+    chunks.push(chunk);
+    if (bytes > MAX_STDIN_BYTES) break;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

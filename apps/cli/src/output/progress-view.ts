@@ -1,0 +1,119 @@
+/** Shows the progress of programs: moving lines on a terminal, plain lines elsewhere, the events themselves for programs. */
+
+import type { ProgressEvent } from '@celium/contract';
+import type { CliContext } from '../context.ts';
+import { formatBytes, formatDuration, printable } from './format.ts';
+import { startSpinner, type Spinner } from './spinner.ts';
+
+type StepEvent = Extract<ProgressEvent, { event: 'step' }>;
+
+export type ViewMode = 'json' | 'text';
+
+/** Where progress is shown. Words go to stderr, events of JSON mode to stdout. */
+export interface ProgressView {
+  take(event: ProgressEvent): void;
+  /** A line that is no event: a program's log. */
+  line(text: string): void;
+  /** A step of the CLI itself, timed. Its result's `detail` is shown beside the name. */
+  step<T>(
+    name: string,
+    work: (say: (detail: string) => void) => Promise<T>,
+    detailOf?: (value: T) => string,
+  ): Promise<T>;
+  /** Erases what moves. */
+  close(): void;
+}
+
+/** Makes a view. In JSON mode every event is one line on stdout. */
+export function openProgressView(context: CliContext, mode: ViewMode): ProgressView {
+  const { stdout, stderr } = context.process;
+  let spinner: Spinner | null = null;
+  let shown = '';
+
+  const hide = (): void => {
+    spinner?.stop();
+    spinner = null;
+    shown = '';
+  };
+  const print = (text: string): void => {
+    const before = shown;
+    hide();
+    stderr.write(`${printable(text)}\n`);
+    if (before !== '' && stderr.isTTY === true) show(before);
+  };
+  const show = (name: string): void => {
+    if (shown === name) return;
+    spinner?.stop();
+    spinner = startSpinner(context, name);
+    shown = name;
+  };
+  const take = (event: ProgressEvent): void => {
+    if (mode === 'json') {
+      stdout.write(`${JSON.stringify(event)}\n`);
+      return;
+    }
+    if (event.event !== 'step') return;
+    if (event.status === 'done' || event.status === 'failed') {
+      if (shown === event.name) hide();
+      print(formatStep(event));
+    } else if (stderr.isTTY === true) {
+      show(event.name);
+      spinner?.say([event.detail, formatSize(event)].filter((part) => part !== undefined && part !== '').join(' '));
+    } else if (event.status === 'start') {
+      print(`... ${event.name}`);
+    }
+  };
+
+  return {
+    take,
+    line(text) {
+      if (mode === 'text') print(text);
+      else stderr.write(`${text}\n`);
+    },
+    async step(name, work, detailOf) {
+      const startedMs = performance.now();
+      const elapsedMs = (): number => Math.round(performance.now() - startedMs);
+      let detail: string | undefined;
+      take({ event: 'step', name, status: 'start' });
+      try {
+        const value = await work((said) => {
+          detail = said;
+          take({ event: 'step', name, status: 'progress', detail: said, ms: elapsedMs() });
+        });
+        const words = detailOf?.(value) ?? detail;
+        take({
+          event: 'step',
+          name,
+          status: 'done',
+          ms: elapsedMs(),
+          ...(words === undefined ? {} : { detail: words }),
+        });
+        return value;
+      } catch (fault) {
+        const words = fault instanceof Error ? fault.message : String(fault);
+        take({ event: 'step', name, status: 'failed', detail: words, ms: elapsedMs() });
+        throw fault;
+      }
+    },
+    close: hide,
+  };
+}
+
+/** One finished step: `ok    docker packages  62.0 MB  14.2 s`. */
+export function formatStep(event: StepEvent): string {
+  const parts = [
+    event.status === 'failed' ? 'fail' : 'ok  ',
+    event.name,
+    event.detail ?? '',
+    formatSize(event),
+    event.ms === undefined ? '' : formatDuration(event.ms),
+  ];
+  return parts.filter((part) => part !== '').join('  ');
+}
+
+function formatSize(event: StepEvent): string {
+  if (event.bytes === undefined && event.totalBytes === undefined) return '';
+  if (event.totalBytes === undefined || event.status === 'done')
+    return formatBytes(event.totalBytes ?? event.bytes ?? 0);
+  return `${formatBytes(event.bytes ?? 0)} of ${formatBytes(event.totalBytes)}`;
+}

@@ -1,0 +1,19 @@
+/** Where the CLI keeps things: the XDG folders, or everything below `CELIUM_HOME`. */
+
+import { join } from 'node:path';
+import envPaths from 'env-paths';
+
+export interface Folders {
+  /** Credentials and SSH keys made by us; only its owner may read it. */
+  config: string;
+  /** State of programs that run on this machine. */
+  state: string;
+}
+
+/** The folders for an environment. Nothing is made here. */
+export function foldersOf(env: Readonly<Partial<Record<string, string>>>): Folders {
+  const home = env['CELIUM_HOME'];
+  if (home !== undefined && home !== '') return { config: join(home, 'config'), state: join(home, 'state') };
+  const paths = envPaths('celium', { suffix: '' });
+  return { config: paths.config, state: paths.data };
+}
