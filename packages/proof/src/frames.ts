@@ -1,7 +1,7 @@
 /** The frames of the challenge protocol: fixed layouts, little-endian, parsed by length; nothing in them is trusted or evaluated. */
 import { concatBytes, readU16, readU32, u16Bytes, u32Bytes } from './bytes.ts';
 import type { Sample } from './draw.ts';
-import { DIGEST_BYTES, DIGESTS_PER_MERKLE_LEAF, type ProofParams, STEP_KINDS, type StepKind } from './params.ts';
+import { DIGEST_BYTES, DIGESTS_PER_MERKLE_LEAF, type ChallengeSizes, STEP_KINDS, type StepKind } from './params.ts';
 
 /** The version of the protocol that both sides name. */
 export const PROTOCOL_VERSION = 1;
@@ -28,20 +28,6 @@ export type DeviceName = (typeof DEVICES)[number];
 /** What a prover can say went wrong on its side; the position is the byte in `error`. */
 export const PROVER_ERRORS = ['device-fault', 'out-of-memory', 'refused-challenge'] as const;
 export type ProverError = (typeof PROVER_ERRORS)[number];
-
-/** The sizes that a prover is told; the same numbers as in the parameter record. */
-export type ChallengeSizes = Pick<
-  ProofParams,
-  | 'memoryLeaves'
-  | 'fillIterations'
-  | 'productSize'
-  | 'productDepth'
-  | 'segmentBytes'
-  | 'walkers'
-  | 'hopsPerWalk'
-  | 'pattern'
-  | 'rounds'
->;
 
 /** Frames of the validator. */
 export type ValidatorFrame =

@@ -37,17 +37,17 @@ export interface ParamsName {
   memoryBytes: number;
 }
 
-/** One full parameter record. All counts are whole numbers. */
-export interface ProofParams extends ParamsName {
+/** The sizes of a challenge: what a prover is told and what follows from the record. All counts are whole numbers. */
+export interface ChallengeSizes {
   /** 16 KiB leaves of the fill. */
   memoryLeaves: number;
   /** ChaCha8 iterations behind each cell. */
   fillIterations: number;
-  /** Rows of A and of B transposed; a multiple of 64 with a tile count that is a multiple of 8. */
+  /** Rows of A and of B transposed; a multiple of 256. */
   productSize: number;
   /** Elements in each row of an operand (K); at most 65,536, so that int32 and fp32 sums are exact. */
   productDepth: number;
-  /** Operand bytes keyed by one resident cell; 1,024 or 16,384. */
+  /** Operand bytes keyed by one resident cell; 1,024 or 16,384, or the whole row where it is shorter. */
   segmentBytes: number;
   /** Independent walks of a walk step; a multiple of 8. */
   walkers: number;
@@ -55,6 +55,10 @@ export interface ProofParams extends ParamsName {
   /** The steps of one round, in order. */
   pattern: readonly StepKind[];
   rounds: number;
+}
+
+/** One full parameter record. */
+export interface ProofParams extends ParamsName, ChallengeSizes {
   /** Samples of the audit, over all steps of a kind together. */
   audit: { tiles: number; leaves: number; walks: number };
 }
@@ -91,7 +95,7 @@ const SIZES: Record<SizeClass, ClassSizes> = {
     walkers: 4096,
     hopsPerWalk: 256,
     pattern: PATTERN,
-    rounds: { onboarding: 6, routine: 3 },
+    rounds: { onboarding: 12, routine: 6 },
   },
   gpu: {
     memoryBytes: 134_000_000_000 - (134_000_000_000 % LEAF_BYTES),
@@ -166,25 +170,25 @@ export function paramsByName(name: ParamsName): ProofParams | null {
 }
 
 /** Steps of the whole chain. */
-export function stepCount(params: ProofParams): number {
+export function stepCount(params: ChallengeSizes): number {
   return params.pattern.length * params.rounds;
 }
 
 /** The kind of step `step`; throws a RangeError outside the chain. */
-export function stepKind(params: ProofParams, step: number): StepKind {
+export function stepKind(params: ChallengeSizes, step: number): StepKind {
   const kind = step >= 0 && step < stepCount(params) ? params.pattern[step % params.pattern.length] : undefined;
   if (kind === undefined) throw new RangeError(`the chain has no step ${step}`);
   return kind;
 }
 
 /** Digests (answers) that one step of a kind commits to. */
-export function answerCount(params: ProofParams, kind: StepKind): number {
+export function answerCount(params: ChallengeSizes, kind: StepKind): number {
   if (kind === 'sweep') return params.memoryLeaves;
   if (kind === 'walk') return params.walkers;
   return (params.productSize / TILE_SIZE) ** 2;
 }
 
 /** Operand segments in one row of an operand. */
-export function segmentsPerRow(params: ProofParams): number {
+export function segmentsPerRow(params: ChallengeSizes): number {
   return params.productDepth / params.segmentBytes;
 }
