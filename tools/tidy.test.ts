@@ -22,7 +22,12 @@ const cases: [string, string, string, RegExp | undefined][] = [
   ['a script with a shebang and a head', 'a.sh', '#!/bin/sh\n# Does it.\n', undefined],
   ['a name that says nothing', 'a/string-utils.ts', head, /"utils" says nothing/],
   ['a folder that says nothing', 'core/b.ts', head, /"core" says nothing/],
-  ['a class that says nothing', 'a/b.ts', `${head}export class RentalManager {}\n`, /"RentalManager" says nothing/],
+  [
+    'a class that says nothing',
+    'a/b.ts',
+    `${head}export ${'class'} RentalManager {}\n`,
+    /"RentalManager" says nothing/,
+  ],
   ['501 lines', 'a/b.ts', head + 'x;\n'.repeat(500), /501 lines/],
   ['500 lines', 'a/b.ts', head + 'x;\n'.repeat(499), undefined],
   ['an open end', 'a/b.ts', `${head}// ${'TO'}${'DO'} later\n`, /open end/],

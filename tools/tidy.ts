@@ -100,9 +100,7 @@ function checkLockfile(text: string): Finding[] {
   return text
     .split('\n')
     .map((line, index) => ({ line, place: `package-lock.json:${index + 1}` }))
-    .filter(
-      ({ line }) => /"resolved":\s*"(?:https?|git)/.test(line) || (/https?:\/\//.test(line) && !/"url":/.test(line)),
-    )
+    .filter(({ line }) => /"resolved":\s*"(?:https?|git)/.test(line))
     .map(({ place }) => ({
       place,
       reason: 'a registry host in the lockfile ties everyone to it: run npm with the .npmrc of this checkout',

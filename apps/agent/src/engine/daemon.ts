@@ -1,6 +1,7 @@
 /** Starts and stops a Docker daemon of our own, detached and without systemd, with user-namespace remap from the start. */
 import { spawn } from 'node:child_process';
 import {
+  chmodSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -11,7 +12,7 @@ import {
   statfsSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findProgram } from './command.ts';
 import { pingEngine } from './engine-api.ts';
@@ -72,7 +73,10 @@ export async function startDaemon(options: DaemonOptions, report: Report): Promi
       'Mount them (package cgroupfs-mount, command "cgroupfs-mount"), or run on a host that has them.',
     );
   }
-  mkdirSync(options.dir, { recursive: true, mode: 0o711 });
+  mkdirSync(options.dir, { recursive: true });
+  // Remapped users pass through here, whatever the umask was.
+  chmodSync(options.dir, 0o711);
+  if (dirname(options.dir) === '/var/lib/celium') chmodSync('/var/lib/celium', 0o755);
   const configPath = join(options.dir, 'daemon.json');
   const logPath = join(options.dir, 'dockerd.log');
   const onOverlay = statfsSync(options.dir).type === OVERLAY_MAGIC;

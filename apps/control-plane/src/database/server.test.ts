@@ -1,9 +1,10 @@
 /** The database server: chosen in order, started by us, safe against kill -9 of us and of it. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, expect, test } from 'vitest';
 import { createTestDatabase } from './testing.ts';
@@ -131,6 +132,27 @@ test.runIf(process.getuid?.() === 0)(
     const home = join(await ask(server, `select current_setting('data_directory') as value`), '..');
     await server.stop();
     rmSync(home, { recursive: true, force: true });
+  },
+);
+
+test.runIf(process.getuid?.() === 0)(
+  'a full disk is reported as such, and no half-made data folder stays',
+  async () => {
+    const dir = makeStateDir();
+    const run = promisify(execFile);
+    const disk = join(dir, 'disk.img');
+    const stateDir = join(dir, 'state');
+    mkdirSync(stateDir);
+    await run('truncate', ['-s', '24M', disk]);
+    await run('mkfs.ext4', ['-q', '-F', '-m', '0', disk]);
+    await run('mount', ['-o', 'loop', disk, stateDir]);
+    try {
+      chmodSync(stateDir, 0o755);
+      await expect(ensureDatabaseServer({ stateDir, durable: false })).rejects.toMatchObject({ code: 'DISK_FULL' });
+      expect(readdirSync(join(stateDir, 'postgres')).filter((name) => name.startsWith('data'))).toEqual([]);
+    } finally {
+      await run('umount', [stateDir]);
+    }
   },
 );
 

@@ -169,7 +169,17 @@ function chooseHome(stateDir: string, account: ServerAccount | undefined): strin
   const hash = createHash('sha256').update(stateDir).digest('hex').slice(0, 12);
   const elsewhere = join('/var/lib/celium', `postgres-${hash}`);
   for (const home of [usual, elsewhere]) if (existsSync(join(home, 'data'))) return home;
-  return isReachable(stateDir, account, 'enter') ? usual : elsewhere;
+  if (isReachable(stateDir, account, 'enter')) return usual;
+  makeShared();
+  return elsewhere;
+}
+
+/** Folders that every account may enter, whatever the umask; what lies inside has its own modes. */
+function makeShared(): void {
+  for (const path of ['/var/lib/celium', '/var/lib/celium/run']) {
+    mkdirSync(path, { recursive: true });
+    chmodSync(path, 0o755);
+  }
 }
 
 function chooseSocketDir(home: string, account: ServerAccount | undefined): string {
@@ -179,6 +189,7 @@ function chooseSocketDir(home: string, account: ServerAccount | undefined): stri
     ? join('/var/lib/celium/run', hash)
     : join(tmpdir(), `celium-${process.getuid?.() ?? 0}-${hash}`);
   const dir = Buffer.byteLength(usual + SOCKET_NAME) < SOCKET_PATH_LIMIT ? usual : short;
+  if (dir === short && account) makeShared();
   makeFolder(dir, 0o711, account);
   return dir;
 }
