@@ -140,7 +140,7 @@ async function build(docker: Docker, sourceDir: string, tag: string, base: strin
   let printed = '';
   await follow(docker, stream, abort, (event) => {
     printed = `${printed}${event.stream ?? ''}`.slice(-4096);
-    if (event.stream?.startsWith('Step ')) report(event.stream.trim());
+    if (event.stream?.startsWith('Step ')) report(firstLine(event.stream).slice(0, 100));
     if (event.error) throw new Error(`${event.error}\n${printed.trim().split('\n').slice(-5).join('\n')}`);
   });
   const inspected = await docker.getImage(tag).inspect();

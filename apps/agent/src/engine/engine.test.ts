@@ -1,12 +1,16 @@
 /** The engine set-up against real daemons: found, started, restarted, refused; and the base image in use. */
+import { execFile } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { parseProgressLine } from '@celium/contract';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { baseImageTag } from './base-image.ts';
 import { daemonConfiguration, leftoverShims, uplinkMtu } from './daemon.ts';
 import { pingEngine } from './engine-api.ts';
-import { ensureEngine, socketPathOf } from './ensure.ts';
+import { defaultSocket, ensureEngine, socketPathOf } from './ensure.ts';
 import { EngineFailure, explainFault } from './failure.ts';
 import { startPrivateEngine, type PrivateEngine } from './private-engine.ts';
 
@@ -34,6 +38,34 @@ test('a socket that a person names is never replaced by another engine', async (
   await expect(
     ensureEngine({ environment: { DOCKER_HOST: `unix://${socket}` }, engineDir: join(sandbox, 'e') }),
   ).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' });
+});
+
+test('without root and without an engine there is one error, and it says what to do', async () => {
+  const engineDir = join(sandbox, 'stopped');
+  const socket = join(sandbox, 'stopped.sock');
+  mkdirSync(engineDir);
+  writeFileSync(join(engineDir, 'daemon.pid.json'), JSON.stringify({ pid: 1, startTicks: 'x', socket }));
+  const failure: unknown = await ensureEngine({ socket, engineDir, uid: 1000 }).catch((fault: unknown) => fault);
+  expect(failure).toMatchObject({ code: 'NOT_ROOT', remedy: expect.stringMatching(/as root.*--docker/) as string });
+});
+
+test('prepare tells its steps and its result as lines of the contract', async () => {
+  const main = join(import.meta.dirname, 'main.ts');
+  const ready = await promisify(execFile)(process.execPath, [main, 'prepare', '--json']);
+  const events = ready.stdout.trim().split('\n').map(parseProgressLine);
+  expect(events).not.toContain(null);
+  expect(events.at(-1)).toMatchObject({
+    event: 'ready',
+    socket: defaultSocket,
+    image: baseImageTag(),
+    imageId: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) as string,
+  });
+  const missing = join(sandbox, 'missing.sock');
+  const failed = await promisify(execFile)(process.execPath, [main, 'prepare', '--json', '--docker', missing]).catch(
+    (fault: unknown) => fault as { code: number; stdout: string },
+  );
+  expect(failed).toMatchObject({ code: 1 });
+  expect(parseProgressLine(failed.stdout.trim())).toMatchObject({ event: 'error', code: 'ENGINE_UNAVAILABLE' });
 });
 
 test('a remote DOCKER_HOST is refused with the remedy, since pods need an engine here', () => {

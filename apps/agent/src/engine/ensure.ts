@@ -26,6 +26,8 @@ export type EnsureEngineOptions = {
   engineDir?: string;
   progress?: Progress;
   environment?: NodeJS.ProcessEnv;
+  /** Who we are; only 0 may install and start. */
+  uid?: number;
 };
 
 /** The engine to use. `startedByUs`: it runs from our folder; `facts.remap`: null when root in pods is root outside. */
@@ -47,7 +49,7 @@ export async function ensureEngine(options: EnsureEngineOptions = {}): Promise<R
         'Start that engine, or leave the socket out so that Celium finds or starts one.',
       );
     }
-    if (process.getuid?.() !== 0) throw unreachableWithoutRoot(socket);
+    if ((options.uid ?? process.getuid?.()) !== 0) throw unreachableWithoutRoot(socket);
     try {
       await withFileLock(join(place.dir, '..', 'engine.lock'), LOCK_TIMEOUT_MS, async () => {
         // Another process may have started it while we waited for the lock.
