@@ -1,0 +1,206 @@
+/** One check of one machine, from lease to signed receipts: everything it needs comes as arguments, and what it leased is always stopped. */
+
+import { signDocument } from '@celium/chain';
+import type { Signed } from '@celium/contract';
+import { RECEIPT_VALID_MS } from '@celium/domain';
+import { judgeChallenge, proofParams } from '@celium/proof';
+import type { KnownMachine } from '../discovery/manifest-directory.ts';
+import type { AuditorPort, ClientKey } from '../ports.ts';
+import type { MarketAddress, ReceiptBook } from '../state/receipt-book.ts';
+import type { TranscriptFiles } from '../state/transcripts.ts';
+import { isOnboarding } from './due.ts';
+import { giveUpLease, takeLease, uuidFrom, waitForReady, type LeasePorts, type LeaseResult } from './lease.ts';
+import { proveUnits, rateOf, type Proving, type ProvingPorts, type UnitPlan, type VoidRun } from './prove-units.ts';
+import { composeReceipt, NO_HOST_KEY_HASH, type CheckFacts, type UnitOutcome } from './receipt.ts';
+
+/** What a check needs from outside. */
+export interface CheckPorts extends LeasePorts, ProvingPorts {
+  auditor: AuditorPort;
+  receipts: ReceiptBook;
+  transcripts: TranscriptFiles;
+  /** Markets that get every receipt, besides those of the machine's manifest. */
+  markets: readonly MarketAddress[];
+}
+
+/** How a visit to a machine ended. */
+export type CheckReport =
+  | { kind: 'checked'; units: UnitReport[] }
+  /** No receipt: nothing was learnt about the machine's proof. */
+  | { kind: 'busy' | 'refused' | 'unreachable' | 'void' | 'given-up'; code: string; message: string; units: string[] };
+
+export interface UnitReport {
+  receipt: Signed<'receipt'>;
+  auditCpuSeconds: number;
+  lagMs: number;
+}
+
+/** How often a run is made at most when each was late only because our own event loop stalled. */
+const MAX_RUNS = 3;
+
+/** Codes of a lease request that say: it did not reach the agent that the manifest names. */
+const UNREACHABLE: ReadonlySet<string> = new Set(['AGENT_UNAVAILABLE', 'TIMEOUT', 'FORBIDDEN', 'KEY_NOT_DELEGATED']);
+
+/** Checks the given units of a machine at once, as far as they are free. Rejects only for faults of our own (disk, chain, audit threads). */
+export async function checkMachine(
+  ports: CheckPorts,
+  known: KnownMachine,
+  units: readonly string[],
+  signal: AbortSignal,
+): Promise<CheckReport> {
+  const clientKey = ports.shells.newClientKey();
+  const { lease, leased } = await leaseFreeUnits(ports, known, units, clientKey.publicLine);
+  if (lease.kind !== 'leased') return unleased(lease, [...units]);
+  const { grant, requestId } = lease;
+  const plans = planUnits(ports, known, grant.body.units);
+  let run: Proving | VoidRun | CheckReport;
+  try {
+    run = await runInPod(ports, known, grant, clientKey, plans, signal);
+  } finally {
+    await giveUpLease(ports, requestId);
+  }
+  if (signal.aborted) return noVerdict('given-up', 'ABORTED', 'the validator is stopping', grant);
+  ports.crash('validator.challenge.answered');
+  if (run.kind === 'void') return noVerdict('void', 'VALIDATOR_STALLED', run.message, grant);
+  if (run.kind !== 'done') return run;
+  return { kind: 'checked', units: await writeReceipts(ports, known, grant, leased, plans, run) };
+}
+
+type NoVerdict = Exclude<CheckReport, { kind: 'checked' }>;
+
+function noVerdict(kind: NoVerdict['kind'], code: string, message: string, grant: Signed<'grant'>): NoVerdict {
+  return { kind, code, message, units: grant.body.units };
+}
+
+function unleased(answer: Exclude<LeaseResult, { kind: 'leased' }>, units: string[]): NoVerdict {
+  if (answer.kind === 'busy') {
+    // Without a good grant to show, "busy" is only a word: the machine gets no receipt either way, and the line says which it was.
+    const code = answer.grant === null ? 'BUSY_UNPROVEN' : 'UNITS_BUSY';
+    return { kind: 'busy', code, message: answer.message, units };
+  }
+  const kind = UNREACHABLE.has(answer.code) ? 'unreachable' : 'refused';
+  return { kind, code: answer.code, message: answer.message, units };
+}
+
+/** A lease of the units, or, where others hold some of them by good grants, of the rest; `leased` is how many others hold. */
+async function leaseFreeUnits(
+  ports: CheckPorts,
+  known: KnownMachine,
+  wanted: readonly string[],
+  sshKey: string,
+): Promise<{ lease: LeaseResult; leased: number }> {
+  let units = wanted;
+  // Every busy answer takes at least one unit away, so this ends.
+  for (;;) {
+    const lease = await takeLease(ports, known.machine, units, sshKey);
+    const held = lease.kind === 'busy' && lease.grant !== null ? lease.units : [];
+    const rest = units.filter((unit) => !held.includes(unit));
+    if (rest.length === 0 || rest.length === units.length) return { lease, leased: wanted.length - units.length };
+    units = rest;
+  }
+}
+
+function planUnits(ports: CheckPorts, known: KnownMachine, units: readonly string[]): UnitPlan[] {
+  const verdicts = ports.receipts.verdicts(known.machine.machineKey, 64 * known.machine.units.length);
+  const nowMs = ports.clock.unixMs();
+  return units.map((unit) => {
+    const own = verdicts.filter((verdict) => verdict.unit === unit);
+    return { unit, purpose: isOnboarding(own, nowMs, RECEIPT_VALID_MS) ? 'onboarding' : 'routine' };
+  });
+}
+
+/** Waits for the pod and proves in it; a run that our own stall made late is repeated. */
+async function runInPod(
+  ports: CheckPorts,
+  known: KnownMachine,
+  grant: Signed<'grant'>,
+  clientKey: ClientKey,
+  plans: readonly UnitPlan[],
+  signal: AbortSignal,
+): Promise<Proving | VoidRun | NoVerdict> {
+  const startedAtMs = ports.clock.unixMs();
+  const ready = await waitForReady(ports, known.machine, grant.body.leaseId, signal);
+  if (ready.kind !== 'ready') {
+    if (ready.lease === null) return noVerdict('unreachable', 'AGENT_UNAVAILABLE', ready.message, grant);
+    const answer = { kind: 'no-proof', code: 'POD_START_FAILED', message: ready.message } as const;
+    const block = await ports.finalizedBlock();
+    return {
+      kind: 'done',
+      answers: new Map(plans.map((plan) => [plan.unit, answer])),
+      hostKeyHash: NO_HOST_KEY_HASH,
+      barrierId: '',
+      block: { number: block.number, hash: block.hash.replace(/^0x/, '') },
+      startedAtMs,
+      endedAtMs: ports.clock.unixMs(),
+    };
+  }
+  let run = await proveUnits(ports, known, grant, clientKey, plans, signal);
+  for (let runs = 1; run.kind === 'void' && runs < MAX_RUNS && !signal.aborted; runs += 1)
+    run = await proveUnits(ports, known, grant, clientKey, plans, signal);
+  return run;
+}
+
+/** Audits every unit away from this thread, signs its receipt, and stores it with its transcript, log entry and outbox. */
+async function writeReceipts(
+  ports: CheckPorts,
+  known: KnownMachine,
+  grant: Signed<'grant'>,
+  leased: number,
+  plans: readonly UnitPlan[],
+  proving: Proving,
+): Promise<UnitReport[]> {
+  const facts: CheckFacts = {
+    validator: ports.hotkey.ss58,
+    hotkey: known.hotkey,
+    machineId: known.machine.machineId,
+    machineKey: known.machine.machineKey,
+    grant,
+    hostKeyHash: proving.hostKeyHash,
+    barrierId: proving.barrierId,
+    blockNumber: proving.block.number,
+    blockHash: proving.block.hash,
+    tested: plans.length,
+    leased,
+    startedAtMs: proving.startedAtMs,
+    endedAtMs: proving.endedAtMs,
+  };
+  const markets = marketsOf(known, ports.markets);
+  return Promise.all(
+    plans.map(async (plan) => {
+      const judged = await judgeUnit(ports, proving, plan, rateOf(known));
+      const params = proofParams(ports.sizeClassOf(plan.unit), plan.purpose);
+      const body = composeReceipt(uuidFrom(ports.randomBytes), plan.unit, params, facts, judged.outcome);
+      const receipt = await signDocument('receipt', body, ports.hotkey);
+      ports.receipts.add(receipt, grant, markets, ports.clock.unixMs());
+      ports.crash('validator.receipt.logged');
+      for (const hash of ports.receipts.releaseTranscripts(receipt)) ports.transcripts.remove(hash);
+      return { receipt, auditCpuSeconds: judged.auditCpuSeconds, lagMs: judged.lagMs };
+    }),
+  );
+}
+
+/** Our own markets first: their keys are asked of them and not taken from a manifest. One address counts once. */
+function marketsOf(known: KnownMachine, own: readonly MarketAddress[]): MarketAddress[] {
+  const byUrl = new Map<string, MarketAddress>();
+  for (const { url, key } of [...own, ...known.machine.markets]) {
+    const bare = url.replace(/\/+$/, '');
+    if (!byUrl.has(bare)) byUrl.set(bare, { url: bare, key });
+  }
+  return [...byUrl.values()];
+}
+
+/** The verdict on one unit. Its transcript is on disk when this returns. */
+async function judgeUnit(
+  ports: CheckPorts,
+  proving: Proving,
+  plan: UnitPlan,
+  declaredRateUnitsPerSecond: number,
+): Promise<{ outcome: UnitOutcome; auditCpuSeconds: number; lagMs: number }> {
+  const answer = proving.answers.get(plan.unit);
+  if (answer === undefined) throw new Error(`unit ${plan.unit} was planned and not proven`);
+  if (answer.kind === 'no-proof') return { outcome: answer, auditCpuSeconds: 0, lagMs: 0 };
+  const { result, lagMs } = answer;
+  const audited = result.failure === null ? await ports.auditor.audit(result.transcript) : null;
+  const claim = judgeChallenge({ result, audit: audited?.outcome ?? null, declaredRateUnitsPerSecond });
+  ports.transcripts.keep(result.transcript);
+  return { outcome: { kind: 'proof', claim, result }, auditCpuSeconds: audited?.cpuSeconds ?? 0, lagMs };
+}

@@ -1,0 +1,210 @@
+/** The timed part of a check: one SSH login against the grant's host key, one prover per unit, one start for all, our own clock. */
+
+import { documentHash, toHex } from '@celium/chain';
+import type { Signed } from '@celium/contract';
+import {
+  chainWorkUnits,
+  judgeDeadline,
+  MAX_RTT_CREDIT_MS,
+  paramsByName,
+  proofParams,
+  proverShellCommand,
+  runChallenge,
+  type ChallengeResult,
+  type ProofBinding,
+  type Purpose,
+  type SizeClass,
+} from '@celium/proof';
+import type { KnownMachine } from '../discovery/manifest-directory.ts';
+import type { ClientKey, LagMeter, RandomBytes, Shell, ShellConnection, ShellPort, ValidatorClock } from '../ports.ts';
+import { Barrier } from './barrier.ts';
+import { lagExcuses } from './loop-lag.ts';
+import { NO_HOST_KEY_HASH } from './receipt.ts';
+
+/** What the timed part needs from outside. */
+export interface ProvingPorts {
+  clock: ValidatorClock;
+  randomBytes: RandomBytes;
+  shells: ShellPort;
+  lag: LagMeter;
+  /** A recent finalised block; `hash` with or without 0x. */
+  finalizedBlock: () => Promise<{ number: number; hash: string }>;
+  /** Words of the command that starts the prover in a pod. */
+  proverCommand: readonly string[];
+  /** Which size of proof a unit gets. */
+  sizeClassOf: (unit: string) => SizeClass;
+}
+
+/** One unit, and which size of proof it gets. */
+export interface UnitPlan {
+  unit: string;
+  purpose: Purpose;
+}
+
+/** What came of one unit. */
+export type UnitAnswer =
+  | { kind: 'answered'; result: ChallengeResult; lagMs: number }
+  /** It ended before a challenge began. */
+  | { kind: 'no-proof'; code: string; message: string };
+
+/** All units of one run. */
+export interface Proving {
+  kind: 'done';
+  answers: Map<string, UnitAnswer>;
+  /** SHA-256 of the host key that we saw; 64 zeros for none. */
+  hostKeyHash: string;
+  barrierId: string;
+  block: { number: number; hash: string };
+  startedAtMs: number;
+  endedAtMs: number;
+}
+
+/** Late, but so little that only our own event loop may have been late. */
+export interface VoidRun {
+  kind: 'void';
+  message: string;
+}
+
+/** Shells over one connection: OpenSSH allows ten. */
+const SHELLS_PER_CONNECTION = 8;
+
+/** Runs one challenge on every unit at once. Rejects only when the chain does not answer. */
+export async function proveUnits(
+  ports: ProvingPorts,
+  known: KnownMachine,
+  grant: Signed<'grant'>,
+  clientKey: ClientKey,
+  plans: readonly UnitPlan[],
+  signal: AbortSignal,
+): Promise<Proving | VoidRun> {
+  const found = await ports.finalizedBlock();
+  const block = { number: found.number, hash: found.hash.replace(/^0x/, '').toLowerCase() };
+  const startedAtMs = ports.clock.unixMs();
+  const barrierId = toHex(ports.randomBytes(16));
+  const done = (answers: Map<string, UnitAnswer>, hostKeyHash: string): Proving => ({
+    kind: 'done',
+    answers,
+    hostKeyHash,
+    barrierId,
+    block,
+    startedAtMs,
+    endedAtMs: ports.clock.unixMs(),
+  });
+
+  const connections: ShellConnection[] = [];
+  try {
+    for (let from = 0; from < plans.length; from += SHELLS_PER_CONNECTION) {
+      const connection = await ports.shells.connect(
+        {
+          host: known.machine.publicHost,
+          port: grant.body.ports.find((mapping) => mapping.pod === 22)?.host ?? 0,
+          hostKey: grant.body.hostKey,
+          clientKey,
+        },
+        signal,
+      );
+      if (!('openShell' in connection)) {
+        const mismatch = connection.kind === 'host-key-mismatch';
+        const answer: UnitAnswer = mismatch
+          ? { kind: 'no-proof', code: 'HOST_KEY_MISMATCH', message: 'the SSH host key is not the one of the grant' }
+          : { kind: 'no-proof', code: 'SSH_UNREACHABLE', message: `no shell in the pod: ${connection.message}` };
+        const seen = mismatch ? connection.seenHostKeyHash : NO_HOST_KEY_HASH;
+        return done(new Map(plans.map((plan) => [plan.unit, answer])), seen);
+      }
+      connections.push(connection);
+    }
+    const hostKeyHash = connections[0]?.hostKeyHash ?? NO_HOST_KEY_HASH;
+    const bindingOf = (unit: string): ProofBinding => ({
+      blockHash: block.hash,
+      hotkey: known.hotkeyHex,
+      machineKey: known.machine.machineKey,
+      grantHash: documentHash(grant),
+      hostKeyHash,
+      unit,
+      barrierId,
+    });
+    const barrier = new Barrier(plans.length);
+    const answers = new Map<string, UnitAnswer>();
+    await Promise.all(
+      plans.map(async (plan, index) => {
+        const connection = connections[Math.floor(index / SHELLS_PER_CONNECTION)];
+        answers.set(
+          plan.unit,
+          await proveUnit(ports, connection, plan, bindingOf(plan.unit), rateOf(known), barrier, signal),
+        );
+      }),
+    );
+    return stalledRun(answers, rateOf(known)) ?? done(answers, hostKeyHash);
+  } finally {
+    for (const connection of connections) connection.close();
+  }
+}
+
+/** What a machine declares; the floor of the proof applies to it. */
+export function rateOf(known: KnownMachine): number {
+  return known.machine.declaredWorkPerSecond ?? 0;
+}
+
+async function proveUnit(
+  ports: ProvingPorts,
+  connection: ShellConnection | undefined,
+  plan: UnitPlan,
+  binding: ProofBinding,
+  declaredRateUnitsPerSecond: number,
+  barrier: Barrier,
+  signal: AbortSignal,
+): Promise<UnitAnswer> {
+  let shell: Shell | undefined;
+  let arrived = false;
+  try {
+    shell = await connection?.openShell();
+    if (shell === undefined) return { kind: 'no-proof', code: 'SSH_UNREACHABLE', message: 'no connection to the pod' };
+    shell.write(proverShellCommand(ports.proverCommand));
+    const lag = ports.lag.start();
+    const result = await runChallenge({
+      transport: shell,
+      clock: ports.clock,
+      randomBytes: ports.randomBytes,
+      params: proofParams(ports.sizeClassOf(plan.unit), plan.purpose),
+      binding,
+      declaredRateUnitsPerSecond,
+      beforeStart: () => {
+        arrived = true;
+        return barrier.arrive();
+      },
+      signal,
+    });
+    return { kind: 'answered', result, lagMs: Math.round(lag.stop()) };
+  } catch (fault) {
+    const words = fault instanceof Error ? fault.message : String(fault);
+    return { kind: 'no-proof', code: 'SSH_UNREACHABLE', message: `no shell in the pod: ${words}` };
+  } finally {
+    if (!arrived) barrier.leave();
+    shell?.close();
+  }
+}
+
+/** A run is void when a unit was late by no more than what our own event loop stalled. */
+function stalledRun(answers: ReadonlyMap<string, UnitAnswer>, rateUnitsPerSecond: number): VoidRun | null {
+  for (const [unit, answer] of answers) {
+    if (answer.kind !== 'answered') continue;
+    const lateByMs = lateBy(answer.result, rateUnitsPerSecond);
+    if (lateByMs === null || !lagExcuses(lateByMs, answer.lagMs)) continue;
+    return {
+      kind: 'void',
+      message: `${unit} was late by ${Math.round(lateByMs)} ms while our event loop stalled for ${answer.lagMs} ms`,
+    };
+  }
+  return null;
+}
+
+/** By how many milliseconds a challenge was late at least; null when it was not, or failed otherwise. */
+function lateBy({ failure, timing, transcript }: ChallengeResult, rateUnitsPerSecond: number): number | null {
+  const params = paramsByName(transcript.params);
+  if (params === null || (failure !== null && failure.code !== 'late')) return null;
+  const limitWith = (rttMinMs: number): number =>
+    judgeDeadline({ elapsedMs: 0, workUnits: chainWorkUnits(params), rateUnitsPerSecond, rttMinMs }).limitMs;
+  const limitMs = limitWith(timing.rttMinMs ?? 0);
+  if (timing.elapsedMs === null) return limitWith(MAX_RTT_CREDIT_MS) - limitMs;
+  return timing.elapsedMs > limitMs ? timing.elapsedMs - limitMs : null;
+}

@@ -1,0 +1,197 @@
+/** `celium validator run`: `node apps/validator/src/main.ts --hotkey-file FILE --state DIR --chain URL [--market URL]... [--once] [--json]`. */
+
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import type { DatabaseSync } from 'node:sqlite';
+import {
+  DevchainClient,
+  devchainHttpPort,
+  parseKeyfile,
+  RequestSigner,
+  type KeyPair,
+  type SubnetChain,
+} from '@celium/chain';
+import { CeliumError, crashAt, errorBody, ERRORS } from '@celium/contract';
+import { createApi } from './api/server.ts';
+import { AuditPool } from './audit/pool.ts';
+import { createLagMeter } from './check/loop-lag.ts';
+import { pause } from './check/pause.ts';
+import { sizeClassOf } from './check/receipt.ts';
+import { systemTime } from './clock.ts';
+import { Discovery } from './discovery/discover.ts';
+import { ManifestDirectory } from './discovery/manifest-directory.ts';
+import { createAgentClient } from './network/agent-client.ts';
+import { createNetwork } from './network/json-over-http.ts';
+import { createReport } from './report.ts';
+import { Scheduler } from './scheduler.ts';
+import { HELP, readSettings, type Settings } from './settings.ts';
+import { createSshShells } from './shell/ssh-shell.ts';
+import { openDatabase } from './state/database.ts';
+import { LeaseJournal } from './state/lease-journal.ts';
+import { ReceiptBook } from './state/receipt-book.ts';
+import { TranscriptFiles } from './state/transcripts.ts';
+import { Visits } from './state/visits.ts';
+import { runOnce, runValidator, type ValidatorParts } from './validator.ts';
+
+const CHAIN_START_MS = 30_000;
+const CHAIN_PAUSE_MS = 500;
+/** After this long a stop that hangs is made without ceremony: the next start stops what is still leased. */
+const STOP_LIMIT_MS = 60_000;
+
+async function run(settings: Settings): Promise<void> {
+  const report = createReport(settings.json || !process.stdout.isTTY, process.stdout);
+  const hotkey = await readHotkeyFile(settings.hotkeyFile);
+  const database = openDatabase(settings.stateFolder);
+  const stop = new AbortController();
+  const auditor = new AuditPool(settings.auditThreads);
+  const chain = new DevchainClient(devchainHttpPort(settings.chainUrl));
+  for (const name of ['SIGTERM', 'SIGINT'] as const)
+    process.once(name, () => {
+      stop.abort();
+      setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
+    });
+  try {
+    const netuid = await netuidOf(chain, stop.signal);
+    const parts = assemble(settings, { hotkey, database, auditor, chain, netuid, report });
+    const api = createApi({ ...parts.ports, status: () => describe(parts, hotkey, netuid) });
+    const url = await listen(api, settings);
+    report({ event: 'ready', url, pid: process.pid, hotkey: hotkey.ss58, netuid });
+    try {
+      if (settings.once) {
+        const machines = await runOnce(parts, stop.signal);
+        report({ event: 'step', name: 'check every machine once', status: 'done', detail: `${machines} machines` });
+      } else await runValidator(parts, stop.signal);
+    } finally {
+      await api.close();
+    }
+  } finally {
+    await auditor.close();
+    await chain.close();
+    database.close();
+  }
+}
+
+function assemble(
+  settings: Settings,
+  made: {
+    hotkey: KeyPair;
+    database: DatabaseSync;
+    auditor: AuditPool;
+    chain: SubnetChain;
+    netuid: number;
+    report: ReturnType<typeof createReport>;
+  },
+): ValidatorParts {
+  const { hotkey, database, auditor, chain, netuid, report } = made;
+  const clock = systemTime;
+  const network = createNetwork({ allowPrivate: settings.allowPrivate });
+  const signer = new RequestSigner(hotkey, { now: clock.unixMs, randomBytes });
+  const directory = new ManifestDirectory(database);
+  const ports = {
+    clock,
+    randomBytes,
+    network,
+    signer,
+    hotkey,
+    database,
+    auditor,
+    chain,
+    report,
+    directory,
+    agent: createAgentClient(network, signer),
+    shells: createSshShells({ allowPrivate: settings.allowPrivate, link: settings.link }),
+    lag: createLagMeter(),
+    journal: new LeaseJournal(database),
+    receipts: new ReceiptBook(database),
+    transcripts: new TranscriptFiles(settings.stateFolder),
+    visits: new Visits(database),
+    running: new Set<string>(),
+    crash: crashAt(process.env['CELIUM_CRASH_AT'], () => process.kill(process.pid, 'SIGKILL')),
+    finalizedBlock: async () => (await chain.heads()).finalized,
+    proverCommand: settings.proverCommand,
+    sizeClassOf,
+    // The key of a market given on the command line is asked for when a receipt is published.
+    markets: settings.marketUrls.map((url) => ({ url, key: '' })),
+    intervals: settings.intervals,
+    parallel: settings.parallel,
+  };
+  const discovery = new Discovery({
+    clock,
+    network,
+    directory,
+    netuid,
+    report,
+    neurons: () => chain.neurons(),
+    markets: settings.marketUrls,
+  });
+  return { ports, discovery, scheduler: new Scheduler(ports) };
+}
+
+async function readHotkeyFile(file: string): Promise<KeyPair> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (cause) {
+    throw new CeliumError('BAD_WALLET', `The hotkey file ${file} cannot be read.`, { cause });
+  }
+  const content = parseKeyfile(bytes);
+  if (content.kind === 'secret') return content.key;
+  throw new CeliumError('BAD_WALLET', `${file} holds an address only, and a validator has to sign.`);
+}
+
+/** The chain may start at the same time as we do: it gets a while to answer. */
+async function netuidOf(chain: SubnetChain, signal: AbortSignal): Promise<number> {
+  const untilMs = systemTime.nowMs() + CHAIN_START_MS;
+  for (;;) {
+    try {
+      return (await chain.info()).netuid;
+    } catch (fault) {
+      if (signal.aborted || systemTime.nowMs() > untilMs) throw fault;
+      await pause(systemTime, CHAIN_PAUSE_MS, signal);
+    }
+  }
+}
+
+async function listen(api: ReturnType<typeof createApi>, settings: Settings): Promise<string> {
+  try {
+    await api.listen({ host: settings.host, port: settings.port });
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code === 'EADDRINUSE')
+      throw new CeliumError('PORT_IN_USE', `Port ${settings.port} on ${settings.host} is taken.`, { cause });
+    throw cause;
+  }
+  const { address, port, family } = api.server.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}
+
+function describe(parts: ValidatorParts, hotkey: KeyPair, netuid: number): Record<string, unknown> {
+  const { receipts, journal, clock } = parts.ports;
+  return {
+    hotkey: hotkey.ss58,
+    netuid,
+    timeMs: clock.unixMs(),
+    ...receipts.counts(),
+    openLeases: journal.open().length,
+    logHeight: receipts.logPosition().height,
+    machines: parts.scheduler.describe(),
+  };
+}
+
+async function main(): Promise<number> {
+  try {
+    const settings = readSettings(process.argv.slice(2), process.env);
+    if (settings === 'help') process.stdout.write(HELP);
+    else await run(settings);
+    return 0;
+  } catch (fault) {
+    const { error } = errorBody(fault);
+    process.stdout.write(
+      `${JSON.stringify({ event: 'error', code: error.code, message: error.message, remedy: error.remedy })}\n`,
+    );
+    if (error.code === 'INTERNAL') process.stderr.write(`${fault instanceof Error ? fault.stack : String(fault)}\n`);
+    return ERRORS[error.code].exit;
+  }
+}
+
+process.exitCode = await main();

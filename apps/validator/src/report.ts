@@ -1,0 +1,26 @@
+/** What the program says on stdout: JSON lines for programs, a short line each for people. */
+
+import type { Report } from './ports.ts';
+
+/** `json`: one object a line, as it is. */
+export function createReport(json: boolean, out: { write(text: string): unknown }): Report {
+  if (json) return (line) => void out.write(`${JSON.stringify(line)}\n`);
+  return (line) => void out.write(`${wordsOf(line)}\n`);
+}
+
+/** One line for people. Text that came from others keeps printable characters only. */
+export function wordsOf(line: Record<string, unknown>): string {
+  const say = (value: unknown): string => String(value ?? '').replace(/[^\x20-\x7e]/g, '?');
+  switch (line['event']) {
+    case 'ready':
+      return `validator ${say(line['hotkey'])} serves ${say(line['url'])}`;
+    case 'check': {
+      const reason = line['reason'] as { code?: string; message?: string } | undefined;
+      const what = line['unit'] ?? line['machineId'];
+      const time = typeof line['proofMs'] === 'number' && line['proofMs'] > 0 ? ` in ${line['proofMs'] / 1000} s` : '';
+      return `${say(line['verdict'])}: ${say(what)}${time}: ${say(reason?.code)}: ${say(reason?.message)}`;
+    }
+    default:
+      return `${say(line['name'])}: ${say(line['status'])}${line['detail'] === undefined ? '' : `: ${say(line['detail'])}`}`;
+  }
+}

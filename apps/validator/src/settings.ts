@@ -1,0 +1,128 @@
+/** The command line of `celium validator run`. */
+
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { CeliumError } from '@celium/contract';
+import { MAX_RETRY_MS, type Intervals } from './check/due.ts';
+import { parseLink, type Link } from './network/link.ts';
+
+export const HELP = `Verifies machines: leases them, challenges them over SSH, signs receipts, sets weights.
+
+  --hotkey-file FILE  the validator's hotkey, a file as btcli writes it (required)
+  --chain URL         the chain (default $CELIUM_CHAIN_WS, else http://127.0.0.1:7744, a devchain)
+  --market URL        a market to read machines from and to publish to; may be given several times
+  --state DIR         leases, receipts, transcripts, log (default $XDG_STATE_HOME/celium/validator)
+  --host ADDRESS      where the public API listens (default 127.0.0.1)
+  --port N            its port (default 7760; 0 takes any free one)
+  --allow-private     go to machines at private and loopback addresses
+  --recheck-ms N      time between routine checks of a machine (default 5400000, 90 minutes)
+  --retry-ms N        time to the repetition of a failed check (default 300000; at most 10 minutes)
+  --parallel N        machines checked at the same time (default 1)
+  --audit-threads N   threads that audit (default 2)
+  --link SPEC         a worse path to the pods: delay=MS,loss=0..1,rate=BYTES_PER_SECOND
+  --prover PATH       the prover inside a pod (default /.celium/prover)
+  --once              check every machine once, then end
+  --json              nothing but JSON lines on stdout
+`;
+
+/** What the command line says. */
+export interface Settings {
+  hotkeyFile: string;
+  chainUrl: string;
+  marketUrls: string[];
+  stateFolder: string;
+  host: string;
+  port: number;
+  allowPrivate: boolean;
+  intervals: Intervals;
+  parallel: number;
+  auditThreads: number;
+  link: Link | undefined;
+  proverCommand: string[];
+  once: boolean;
+  json: boolean;
+}
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+
+/** Reads the command line. Throws `USAGE` with words about the one option that is wrong. */
+export function readSettings(argv: readonly string[], env: Record<string, string | undefined>): Settings | 'help' {
+  const values = parse(argv);
+  if (values.help === true) return 'help';
+  if (values['hotkey-file'] === undefined)
+    throw new CeliumError('USAGE', '--hotkey-file is missing: give a hotkey file as btcli writes it.');
+  const number = (
+    name: 'port' | 'recheck-ms' | 'retry-ms' | 'parallel' | 'audit-threads',
+    byDefault: number,
+    least: number,
+    most: number,
+  ): number => {
+    const given = values[name];
+    if (given === undefined) return byDefault;
+    const value = /^\d{1,10}$/.test(given) ? Number(given) : -1;
+    if (value >= least && value <= most) return value;
+    throw new CeliumError('USAGE', `--${name} ${given}: a whole number from ${least} to ${most}.`);
+  };
+  const stateHome = env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state');
+  return {
+    hotkeyFile: values['hotkey-file'],
+    chainUrl: values.chain ?? (env['CELIUM_CHAIN_WS'] || 'http://127.0.0.1:7744'),
+    marketUrls: (values.market ?? []).map(marketUrl),
+    stateFolder: values.state ?? join(stateHome, 'celium', 'validator'),
+    host: values.host ?? '127.0.0.1',
+    port: number('port', 7760, 0, 65_535),
+    allowPrivate: values['allow-private'] === true,
+    intervals: {
+      recheckMs: number('recheck-ms', 90 * 60_000, 1_000, 24 * 3_600_000),
+      retryMs: number('retry-ms', 300_000, 100, MAX_RETRY_MS),
+    },
+    parallel: number('parallel', 1, 1, 64),
+    auditThreads: number('audit-threads', 2, 1, 64),
+    link: values.link === undefined ? undefined : parseLink(values.link),
+    proverCommand: [proverPath(values.prover ?? '/.celium/prover')],
+    once: values.once === true,
+    json: values.json === true,
+  };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: false,
+      options: {
+        'hotkey-file': text,
+        chain: text,
+        market: { type: 'string', multiple: true },
+        state: text,
+        host: text,
+        port: text,
+        'allow-private': flag,
+        'recheck-ms': text,
+        'retry-ms': text,
+        parallel: text,
+        'audit-threads': text,
+        link: text,
+        prover: text,
+        once: flag,
+        json: flag,
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (cause) {
+    throw new CeliumError('USAGE', (cause as Error).message, { cause });
+  }
+}
+
+function marketUrl(given: string): string {
+  if (!/^https?:\/\//.test(given) || !URL.canParse(given))
+    throw new CeliumError('USAGE', `--market ${given}: an http(s) address, for example http://127.0.0.1:7750.`);
+  return given.replace(/\/+$/, '');
+}
+
+function proverPath(given: string): string {
+  if (/^\/[A-Za-z0-9_./-]+$/.test(given)) return given;
+  throw new CeliumError('USAGE', `--prover ${given}: an absolute path of plain characters.`);
+}

@@ -1,0 +1,201 @@
+/** Interactive shells over SSH, the host key pinned to the grant's: with another key the handshake ends before anything is sent. */
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { connect as connectSocket, type Socket } from 'node:net';
+import ssh2, { type Client, type ClientChannel, type ServerHostKeyAlgorithm } from 'ssh2';
+import { resolveAddress } from '../network/addresses.ts';
+import { shapeSocket, type Link } from '../network/link.ts';
+import type { Shell, ShellConnection, ShellFault, ShellPort, ShellTarget } from '../ports.ts';
+
+/** For connection, key exchange and login on a path without added delay. */
+const CONNECT_TIMEOUT_MS = 15_000;
+/** Round trips that a handshake and a shell may take; an added delay is allowed for that often. */
+const HANDSHAKE_ROUND_TRIPS = 14;
+/** A pod that was just reported ready may still need a moment; refused connections are tried again within this time. */
+const REFUSED_FOR_MS = 10_000;
+const REFUSED_PAUSE_MS = 250;
+
+const HOST_KEY_ALGORITHMS: ServerHostKeyAlgorithm[] = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+];
+
+/** Shells through ssh2. `link` makes the path worse; `allowPrivate` opens private addresses. */
+export function createSshShells(options: { allowPrivate: boolean; link?: Link | undefined; user?: string }): ShellPort {
+  const extraMs = HANDSHAKE_ROUND_TRIPS * 2 * (options.link?.delayMs ?? 0);
+  const timeoutMs = CONNECT_TIMEOUT_MS + extraMs;
+  return {
+    newClientKey() {
+      const pair = ssh2.utils.generateKeyPairSync('ed25519');
+      return { publicLine: pair.public.trim().split(/\s+/).slice(0, 2).join(' '), privateKey: pair.private };
+    },
+    async connect(target, signal) {
+      let socket: Socket;
+      try {
+        const address = await resolveAddress(target.host, options.allowPrivate);
+        socket = await dial(address, target.port, signal);
+      } catch (cause) {
+        return unreachable(cause);
+      }
+      const stream = options.link === undefined ? socket : shapeSocket(socket, options.link);
+      return logIn(stream as Socket, target, options.user ?? 'root', timeoutMs, signal);
+    },
+  };
+}
+
+/** SHA-256 (hex) of the key blob in a public key line. */
+export function hashOfHostKeyLine(line: string): string {
+  const [, base64 = ''] = line.split(' ');
+  return sha256Hex(Buffer.from(base64, 'base64'));
+}
+
+async function dial(address: string, port: number, signal: AbortSignal): Promise<Socket> {
+  const untilMs = performance.now() + REFUSED_FOR_MS;
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await dialOnce(address, port, signal);
+    } catch (cause) {
+      if ((cause as { code?: unknown }).code !== 'ECONNREFUSED' || performance.now() > untilMs) throw cause;
+      await new Promise((resolve) => setTimeout(resolve, REFUSED_PAUSE_MS * (0.5 + Math.random())));
+    }
+  }
+}
+
+function dialOnce(host: string, port: number, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectSocket({ host, port, noDelay: true });
+    const stop = (cause: Error): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      socket.destroy();
+      reject(cause);
+    };
+    const onAbort = (): void => stop(new Error('the check was given up'));
+    const timer = setTimeout(
+      () => stop(new Error(`no TCP connection within ${CONNECT_TIMEOUT_MS} ms`)),
+      CONNECT_TIMEOUT_MS,
+    );
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.once('error', stop);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      socket.off('error', stop);
+      resolve(socket);
+    });
+  });
+}
+
+function logIn(
+  socket: Socket,
+  target: ShellTarget,
+  user: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<ShellConnection | ShellFault> {
+  return new Promise((resolve) => {
+    const client = new ssh2.Client();
+    const expected = Buffer.from(target.hostKey.split(' ')[1] ?? '', 'base64');
+    let seenHostKeyHash: string | null = null;
+    let mismatch = false;
+    let settled = false;
+    const settle = (answer: ShellConnection | ShellFault): void => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      if (!('openShell' in answer)) {
+        client.destroy();
+        socket.destroy();
+      }
+      resolve(answer);
+    };
+    const fail = (words: unknown): void =>
+      settle(
+        mismatch && seenHostKeyHash !== null ? { kind: 'host-key-mismatch', seenHostKeyHash } : unreachable(words),
+      );
+    const onAbort = (): void => fail('the check was given up');
+    const timer = setTimeout(() => fail(`no login within ${timeoutMs} ms`), timeoutMs);
+    signal.addEventListener('abort', onAbort, { once: true });
+    client.on('error', fail);
+    client.on('close', () => fail('the connection was closed before the login'));
+    client.on('ready', () => {
+      if (seenHostKeyHash === null) return fail('no host key was seen in the key exchange');
+      settle({
+        hostKeyHash: seenHostKeyHash,
+        openShell: () => openShell(client, timeoutMs),
+        close: () => {
+          client.end();
+          client.destroy();
+        },
+      });
+    });
+    client.connect({
+      sock: socket,
+      username: user,
+      privateKey: target.clientKey.privateKey,
+      readyTimeout: 0,
+      algorithms: { serverHostKey: hostKeyAlgorithms(target.hostKey) },
+      hostVerifier: (key: Buffer) => {
+        seenHostKeyHash = sha256Hex(key);
+        mismatch = key.length !== expected.length || !timingSafeEqual(key, expected);
+        return !mismatch;
+      },
+    });
+  });
+}
+
+/** The grant's kind of key first; the others too, so that a foreign key is seen and named instead of a failed negotiation. */
+function hostKeyAlgorithms(line: string): ServerHostKeyAlgorithm[] {
+  const type = line.split(' ')[0] ?? '';
+  const first = HOST_KEY_ALGORITHMS.filter((name) => name === type || (type === 'ssh-rsa' && name.startsWith('rsa-')));
+  return [...first, ...HOST_KEY_ALGORITHMS.filter((name) => !first.includes(name))];
+}
+
+function openShell(client: Client, timeoutMs: number): Promise<Shell> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no shell within ${timeoutMs} ms`)), timeoutMs);
+    client.shell({ term: 'dumb', cols: 120, rows: 40, height: 0, width: 0, modes: { ECHO: 0 } }, (fault, channel) => {
+      clearTimeout(timer);
+      if (fault !== undefined && fault !== null) reject(fault);
+      else resolve(shellOf(channel));
+    });
+  });
+}
+
+/** A channel as a shell: chunks are handed on in the tick in which they arrive. */
+function shellOf(channel: ClientChannel): Shell {
+  channel.stderr.resume();
+  channel.on('error', () => {});
+  return {
+    write(text) {
+      if (channel.writable) channel.write(text);
+    },
+    onData(listener) {
+      channel.on('data', listener);
+    },
+    onClose(listener) {
+      if (channel.destroyed) queueMicrotask(listener);
+      else channel.once('close', listener);
+    },
+    close() {
+      channel.removeAllListeners('data');
+      channel.destroy();
+    },
+  };
+}
+
+function unreachable(cause: unknown): ShellFault {
+  const words = cause instanceof Error ? cause.message : String(cause);
+  const printable = words.replace(/[^\x20-\x7e]/g, '?').slice(0, 200);
+  return { kind: 'unreachable', message: printable };
+}
+
+function sha256Hex(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

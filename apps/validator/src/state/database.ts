@@ -1,0 +1,96 @@
+/** The validator's one SQLite file. It is locked for one process: what a check has to survive a crash is in here before it acts. */
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { CeliumError } from '@celium/contract';
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS manifests (
+    hotkey TEXT PRIMARY KEY, serial INTEGER NOT NULL, signed TEXT NOT NULL, seen_at_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS leases (
+    request_id TEXT PRIMARY KEY,
+    agent TEXT NOT NULL,
+    request TEXT NOT NULL,
+    grant TEXT,
+    state TEXT NOT NULL CHECK (state IN ('requested', 'granted', 'closed')),
+    sequence INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_stop_at_ms INTEGER NOT NULL DEFAULT 0,
+    requested_at_ms INTEGER NOT NULL,
+    end_note TEXT
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS leases_open ON leases (state) WHERE state <> 'closed';
+  CREATE TABLE IF NOT EXISTS receipts (
+    receipt_id TEXT PRIMARY KEY,
+    machine_key TEXT NOT NULL,
+    hotkey TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    ended_at_ms INTEGER NOT NULL,
+    receipt TEXT NOT NULL,
+    grant TEXT NOT NULL,
+    transcript_hash TEXT NOT NULL,
+    transcript_kept INTEGER NOT NULL DEFAULT 1
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS receipts_by_unit ON receipts (machine_key, unit, ended_at_ms);
+  CREATE INDEX IF NOT EXISTS receipts_by_time ON receipts (ended_at_ms);
+  CREATE TABLE IF NOT EXISTS outbox (
+    id INTEGER PRIMARY KEY,
+    receipt_id TEXT NOT NULL,
+    market_url TEXT NOT NULL,
+    market_key TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_at_ms INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'given-up')),
+    last_error TEXT,
+    UNIQUE (receipt_id, market_url)
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (next_at_ms) WHERE state = 'waiting';
+  CREATE TABLE IF NOT EXISTS visits (
+    machine_key TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL, count INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, hash TEXT NOT NULL, entry TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS weights (
+    epoch INTEGER PRIMARY KEY, state TEXT NOT NULL, row TEXT NOT NULL, answer TEXT, at_ms INTEGER NOT NULL
+  ) STRICT;
+`;
+
+/** Opens (or makes) the state in `folder`. Throws `STATE_LOCKED` when another process holds it, `DISK_FULL` when it cannot grow. */
+export function openDatabase(folder: string): DatabaseSync {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const file = join(folder, 'validator.sqlite');
+  const database = new DatabaseSync(file);
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    database.exec(SCHEMA);
+    database.exec('BEGIN IMMEDIATE; COMMIT;');
+    return database;
+  } catch (cause) {
+    database.close();
+    throw stateFault(cause, file);
+  }
+}
+
+/** Runs `work` in one transaction: all of it is on disk when this returns, or nothing is. */
+export function inTransaction<Result>(database: DatabaseSync, work: () => Result): Result {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (fault) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw /database or disk is full/i.test(String(fault)) ? stateFault(fault, 'the validator’s state') : fault;
+  }
+}
+
+function stateFault(cause: unknown, file: string): CeliumError {
+  const text = String(cause);
+  if (/locked|busy/i.test(text))
+    return new CeliumError('STATE_LOCKED', `Another validator runs on ${file}.`, { cause });
+  if (/full/i.test(text))
+    return new CeliumError('DISK_FULL', `${file} cannot grow: the disk is full; nothing was half-written.`, { cause });
+  return new CeliumError('INTERNAL', `${file} cannot be opened: ${text}`, { cause });
+}

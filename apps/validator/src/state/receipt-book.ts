@@ -1,0 +1,199 @@
+/** Receipts, the signed log and the outbox in one transaction: a receipt that exists is logged and on its way to every market, or nothing of it exists. */
+
+import type { DatabaseSync } from 'node:sqlite';
+import { EMPTY_LOG_HASH, nextLogEntry, type LogPosition } from '@celium/chain';
+import { canonicalJson, type LogEntry, type Signed } from '@celium/contract';
+import type { ScoredReceipt } from '@celium/domain';
+import { inTransaction } from './database.ts';
+
+/** A market that a receipt goes to. */
+export interface MarketAddress {
+  url: string;
+  /** Its public key, the audience of the signed request. */
+  key: string;
+}
+
+/** A receipt that waits to be published to one market. */
+export interface OutboxItem {
+  id: number;
+  market: MarketAddress;
+  receipt: Signed<'receipt'>;
+  attempts: number;
+}
+
+/** One receipt in short, for schedules. */
+export interface UnitVerdict {
+  unit: string;
+  verdict: 'pass' | 'fail';
+  endedAtMs: number;
+}
+
+interface OutboxRow {
+  id: number;
+  market_url: string;
+  market_key: string;
+  receipt: string;
+  attempts: number;
+}
+
+/** The receipts of this validator. */
+export class ReceiptBook {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** Stores one receipt with the grant it is about, appends it to the log and puts it into the outbox of every market. */
+  add(receipt: Signed<'receipt'>, grant: Signed<'grant'>, markets: readonly MarketAddress[], nowMs: number): LogEntry {
+    const body = receipt.body;
+    return inTransaction(this.#database, () => {
+      this.#database
+        .prepare(
+          `INSERT INTO receipts (receipt_id, machine_key, hotkey, unit, verdict, ended_at_ms, receipt, grant, transcript_hash)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        )
+        .run(
+          body.receiptId,
+          body.machineKey,
+          body.hotkey,
+          body.unit,
+          body.verdict,
+          body.endedAtMs,
+          canonicalJson(receipt),
+          canonicalJson(grant),
+          body.transcriptHash,
+        );
+      const entry = this.#appendLog('receipt', receipt, nowMs);
+      const insert = this.#database.prepare(
+        'INSERT OR IGNORE INTO outbox (receipt_id, market_url, market_key, next_at_ms) VALUES (?, ?, ?, ?)',
+      );
+      for (const market of markets) insert.run(body.receiptId, market.url, market.key, nowMs);
+      return entry;
+    });
+  }
+
+  /** Appends one entry of another kind to the log. */
+  appendLog(kind: string, body: unknown, nowMs: number): LogEntry {
+    return inTransaction(this.#database, () => this.#appendLog(kind, body, nowMs));
+  }
+
+  /** Number of log entries and the hash of the last. */
+  logPosition(): LogPosition {
+    const row = this.#database.prepare('SELECT seq, hash FROM log ORDER BY seq DESC LIMIT 1').get() as
+      | { seq: number; hash: string }
+      | undefined;
+    return row === undefined ? { height: 0, hash: EMPTY_LOG_HASH } : { height: row.seq, hash: row.hash };
+  }
+
+  /** At most `limit` log entries from `fromSeq` on. */
+  logEntries(fromSeq: number, limit: number): LogEntry[] {
+    const rows = this.#database
+      .prepare('SELECT entry FROM log WHERE seq >= ? ORDER BY seq LIMIT ?')
+      .all(fromSeq, limit) as unknown as Array<{ entry: string }>;
+    return rows.map((row) => JSON.parse(row.entry) as LogEntry);
+  }
+
+  /** A receipt and the grant it is about, or null. */
+  find(receiptId: string): { receipt: Signed<'receipt'>; grant: Signed<'grant'> } | null {
+    const row = this.#database.prepare('SELECT receipt, grant FROM receipts WHERE receipt_id = ?').get(receiptId) as
+      | { receipt: string; grant: string }
+      | undefined;
+    if (row === undefined) return null;
+    return { receipt: JSON.parse(row.receipt) as Signed<'receipt'>, grant: JSON.parse(row.grant) as Signed<'grant'> };
+  }
+
+  /** The newest receipts first, all of them or those of one machine. */
+  newest(limit: number, machineKey?: string): Array<Signed<'receipt'>> {
+    const rows = (machineKey === undefined
+      ? this.#database.prepare('SELECT receipt FROM receipts ORDER BY ended_at_ms DESC, receipt_id LIMIT ?').all(limit)
+      : this.#database
+          .prepare('SELECT receipt FROM receipts WHERE machine_key = ? ORDER BY ended_at_ms DESC, receipt_id LIMIT ?')
+          .all(machineKey, limit)) as unknown as Array<{ receipt: string }>;
+    return rows.map((row) => JSON.parse(row.receipt) as Signed<'receipt'>);
+  }
+
+  /** The last verdicts on one machine, newest first. */
+  verdicts(machineKey: string, limit: number): UnitVerdict[] {
+    return this.#database
+      .prepare(
+        `SELECT unit, verdict, ended_at_ms AS endedAtMs FROM receipts WHERE machine_key = ? ORDER BY ended_at_ms DESC, receipt_id LIMIT ?`,
+      )
+      .all(machineKey, limit) as unknown as UnitVerdict[];
+  }
+
+  /** Receipts that may count for scores: those that ended after `sinceMs`. */
+  scored(sinceMs: number): ScoredReceipt[] {
+    return this.#database
+      .prepare(
+        `SELECT hotkey, unit, verdict, ended_at_ms AS endedAtMs FROM receipts WHERE ended_at_ms >= ? ORDER BY ended_at_ms LIMIT 1000000`,
+      )
+      .all(sinceMs) as unknown as ScoredReceipt[];
+  }
+
+  /** What is due to be published now, at most `limit`. */
+  due(nowMs: number, limit: number): OutboxItem[] {
+    const rows = this.#database
+      .prepare(
+        `SELECT o.id, o.market_url, o.market_key, o.attempts, r.receipt FROM outbox o JOIN receipts r USING (receipt_id)
+         WHERE o.state = 'waiting' AND o.next_at_ms <= ? ORDER BY o.next_at_ms, o.id LIMIT ?`,
+      )
+      .all(nowMs, limit) as unknown as OutboxRow[];
+    return rows.map((row) => ({
+      id: row.id,
+      market: { url: row.market_url, key: row.market_key },
+      receipt: JSON.parse(row.receipt) as Signed<'receipt'>,
+      attempts: row.attempts,
+    }));
+  }
+
+  noteSent(id: number): void {
+    this.#database
+      .prepare(`UPDATE outbox SET state = 'sent', attempts = attempts + 1, last_error = NULL WHERE id = ?`)
+      .run(id);
+  }
+
+  /** `nextAtMs` null: it is not tried again. */
+  noteNotSent(id: number, error: string, nextAtMs: number | null): void {
+    this.#database
+      .prepare(`UPDATE outbox SET attempts = attempts + 1, last_error = ?, state = ?, next_at_ms = ? WHERE id = ?`)
+      .run(error.slice(0, 300), nextAtMs === null ? 'given-up' : 'waiting', nextAtMs ?? 0, id);
+  }
+
+  /** How many receipts there are, and how many wait to be published. */
+  counts(): { receipts: number; waiting: number; givenUp: number } {
+    const receipts = this.#database.prepare('SELECT count(*) AS n FROM receipts').get() as { n: number };
+    const waiting = this.#database.prepare(`SELECT count(*) AS n FROM outbox WHERE state = 'waiting'`).get() as {
+      n: number;
+    };
+    const givenUp = this.#database.prepare(`SELECT count(*) AS n FROM outbox WHERE state = 'given-up'`).get() as {
+      n: number;
+    };
+    return { receipts: receipts.n, waiting: waiting.n, givenUp: givenUp.n };
+  }
+
+  /**
+   * Hashes of transcripts that are not kept any longer now that `receipt` is there: earlier passes of the same unit outside the
+   * spot-check sample (one in sixteen, by the hash itself). The newest of a unit and all failures stay.
+   */
+  releaseTranscripts(receipt: Signed<'receipt'>): string[] {
+    const { machineKey, unit, receiptId } = receipt.body;
+    const rows = this.#database
+      .prepare(
+        `UPDATE receipts SET transcript_kept = 0
+         WHERE machine_key = ? AND unit = ? AND receipt_id <> ? AND verdict = 'pass' AND transcript_kept = 1
+           AND transcript_hash <> '' AND substr(transcript_hash, 1, 1) <> '0' AND ended_at_ms < ?
+         RETURNING transcript_hash AS hash`,
+      )
+      .all(machineKey, unit, receiptId, receipt.body.endedAtMs) as unknown as Array<{ hash: string }>;
+    return rows.map((row) => row.hash);
+  }
+
+  #appendLog(kind: string, body: unknown, nowMs: number): LogEntry {
+    const entry = nextLogEntry(this.logPosition(), kind, body, nowMs);
+    this.#database
+      .prepare('INSERT INTO log (seq, hash, entry) VALUES (?, ?, ?)')
+      .run(entry.seq, entry.hash, canonicalJson(entry));
+    return entry;
+  }
+}

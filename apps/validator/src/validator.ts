@@ -1,0 +1,78 @@
+/** The validator as a whole: its loops, each bounded and each on its own, until a signal ends them. */
+
+import { pause } from './check/pause.ts';
+import { sweepLeases } from './check/lease.ts';
+import type { Discovery } from './discovery/discover.ts';
+import { publishDue, type PublisherPorts } from './publish/publisher.ts';
+import type { Scheduler, SchedulerPorts } from './scheduler.ts';
+import { setWeights, type WeightsPorts } from './weights/weights.ts';
+
+/** All parts of a running validator. */
+export interface ValidatorParts {
+  ports: SchedulerPorts & PublisherPorts & WeightsPorts;
+  discovery: Discovery;
+  scheduler: Scheduler;
+}
+
+const DISCOVER_EVERY_MS = 5_000;
+const SCHEDULE_EVERY_MS = 250;
+const SWEEP_EVERY_MS = 1_000;
+const PUBLISH_EVERY_MS = 500;
+const WEIGHTS_EVERY_MS = 6_000;
+/** How long `--once` waits for leases to be over and receipts to be published. */
+const ONCE_FLUSH_MS = 60_000;
+
+/** Runs until `signal` aborts: first whatever a crash left leased is stopped, then everything at once. */
+export async function runValidator(parts: ValidatorParts, signal: AbortSignal): Promise<void> {
+  const { ports, discovery, scheduler } = parts;
+  const every = (name: string, everyMs: number, work: () => Promise<void> | void): Promise<void> =>
+    repeat(parts, name, everyMs, work, signal);
+  await Promise.all([
+    every('stop leases', SWEEP_EVERY_MS, () => sweepLeases(ports)),
+    every('discover', DISCOVER_EVERY_MS, () => discovery.run()),
+    every('schedule', SCHEDULE_EVERY_MS, () => scheduler.startDue(signal)),
+    every('publish', PUBLISH_EVERY_MS, async () => void (await publishDue(ports))),
+    every('set weights', WEIGHTS_EVERY_MS, () => setWeights(ports)),
+  ]);
+  await scheduler.settle();
+  await sweepLeases(ports);
+}
+
+/** Discovers, checks every machine once, publishes, and ends. Returns the number of machines. */
+export async function runOnce(parts: ValidatorParts, signal: AbortSignal): Promise<number> {
+  const { ports, discovery, scheduler } = parts;
+  await sweepLeases(ports);
+  await discovery.run();
+  const machines = await scheduler.checkAllOnce(signal);
+  const untilMs = ports.clock.nowMs() + ONCE_FLUSH_MS;
+  while (!signal.aborted && ports.clock.nowMs() < untilMs) {
+    await Promise.all([publishDue(ports), sweepLeases(ports)]);
+    if (ports.receipts.counts().waiting === 0 && ports.journal.open().length === 0) break;
+    await pause(ports.clock, PUBLISH_EVERY_MS, signal);
+  }
+  await setWeights(ports).catch(() => {});
+  return machines;
+}
+
+/** One loop: a failed turn is said once in a row and the next one tries again. */
+async function repeat(
+  parts: ValidatorParts,
+  name: string,
+  everyMs: number,
+  work: () => Promise<void> | void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, report } = parts.ports;
+  let lastFault = '';
+  while (!signal.aborted) {
+    try {
+      await work();
+      lastFault = '';
+    } catch (fault) {
+      const detail = fault instanceof Error ? fault.message : String(fault);
+      if (detail !== lastFault) report({ event: 'step', name, status: 'failed', detail });
+      lastFault = detail;
+    }
+    await pause(clock, everyMs, signal);
+  }
+}

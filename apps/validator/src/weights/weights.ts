@@ -1,0 +1,111 @@
+/** Weights, once per epoch: scores from our own receipts, a row, one submission that is noted before and after, and a look at what the chain stored. */
+
+import type { DatabaseSync } from 'node:sqlite';
+import { confirmWeights, weightsRowDigest, type KeySigner, type SubnetChain, type WeightsReceipt } from '@celium/chain';
+import { canonicalJson, type CrashHere } from '@celium/contract';
+import { RECEIPT_VALID_MS, scoreHotkeys, weightRow } from '@celium/domain';
+import type { Report, ValidatorClock } from '../ports.ts';
+import type { ReceiptBook } from '../state/receipt-book.ts';
+
+/** What setting weights needs from outside. */
+export interface WeightsPorts {
+  clock: ValidatorClock;
+  chain: SubnetChain;
+  hotkey: KeySigner;
+  receipts: ReceiptBook;
+  database: DatabaseSync;
+  crash: CrashHere;
+  report: Report;
+}
+
+export type WeightsState =
+  /** Written down before it is sent; after a crash nobody knows whether it arrived. */
+  'submitting' | 'submitted' | 'refused' | 'confirmed' | 'mismatch';
+
+interface Noted {
+  epoch: number;
+  state: WeightsState;
+  row: string;
+  answer: string | null;
+}
+
+/** What a submission that was cut off by a crash looks like on chain: the neuron's last update is younger than this block. */
+interface Attempt {
+  row: Array<[uid: number, weight: number]>;
+  sinceBlock: number;
+}
+
+/** Blocks after which a transaction that was cut off by a crash and is not seen on chain counts as lost. */
+const LOST_AFTER_BLOCKS = 3;
+
+/**
+ * Sets weights for the present epoch when that has not been done, we are registered with a permit, and there is something to say; else looks
+ * whether the chain stored what we last gave it. Never submits twice for one epoch. Throws what the chain port throws.
+ */
+export async function setWeights(ports: WeightsPorts): Promise<void> {
+  const { chain, database, clock } = ports;
+  const [schedule, neurons, heads] = await Promise.all([chain.schedule(), chain.neurons(), chain.heads()]);
+  const epoch = schedule.epochIndex;
+  const self = neurons.find((neuron) => neuron.hotkey === ports.hotkey.ss58);
+  const noted = readNoted(database, epoch);
+  if (noted !== null && noted.state !== 'submitting') return confirm(ports, noted);
+  if (self === undefined || !self.validatorPermit) return;
+  if (noted !== null) {
+    const attempt = JSON.parse(noted.row) as Attempt;
+    if (self.lastUpdate > attempt.sinceBlock) return noteState(database, epoch, 'submitted', null);
+    if (heads.best.number <= attempt.sinceBlock + LOST_AFTER_BLOCKS) return;
+  }
+  const scores = scoreHotkeys(ports.receipts.scored(clock.unixMs() - RECEIPT_VALID_MS), clock.unixMs());
+  const row = weightRow(scores, new Map(neurons.map((neuron) => [neuron.hotkey, neuron.uid])));
+  if (row.length === 0) return;
+  const { weightsVersionKey } = await chain.subnet();
+  const attempt: Attempt = { row, sinceBlock: heads.best.number };
+  database
+    .prepare(`INSERT OR REPLACE INTO weights (epoch, state, row, answer, at_ms) VALUES (?, 'submitting', ?, NULL, ?)`)
+    .run(epoch, JSON.stringify(attempt), clock.unixMs());
+  const answer = await chain.putWeights(ports.hotkey, row, weightsVersionKey);
+  ports.crash('validator.weights.submitted');
+  if (!answer.ok) return refused(ports, epoch, answer);
+  noteState(database, epoch, 'submitted', answer);
+  const entry = { epoch, row, rowDigest: weightsRowDigest(row), txHash: answer.txHash, block: answer.block.number };
+  ports.receipts.appendLog('weights', entry, clock.unixMs());
+  const detail = `epoch ${epoch}: ${row.map(([uid, weight]) => `${uid}=${weight}`).join(' ')}`.slice(0, 300);
+  ports.report({ event: 'step', name: 'set weights', status: 'done', detail });
+}
+
+/** The chain said no: what may pass later is tried again, the rest waits for the next epoch. */
+function refused(ports: WeightsPorts, epoch: number, answer: Extract<WeightsReceipt, { ok: false }>): void {
+  if (answer.retryable) ports.database.prepare('DELETE FROM weights WHERE epoch = ?').run(epoch);
+  else noteState(ports.database, epoch, 'refused', null);
+  const detail = `epoch ${epoch}: the chain refused: ${answer.error}${answer.retryable ? ', tried again' : ''}`;
+  ports.report({ event: 'step', name: 'set weights', status: 'failed', detail });
+}
+
+/** Reads the stored row back; a difference is an alarm, once. */
+async function confirm(ports: WeightsPorts, noted: Noted): Promise<void> {
+  if (noted.state !== 'submitted' || noted.answer === null) return;
+  const answer = readAnswer(noted.answer);
+  const seen = await confirmWeights(ports.chain, answer);
+  if (seen === 'pending') return;
+  noteState(ports.database, noted.epoch, seen, null);
+  if (seen === 'mismatch') {
+    const detail = `epoch ${noted.epoch}: the chain stores another row than ours; look at uid ${answer.uid}`;
+    ports.report({ event: 'step', name: 'confirm weights', status: 'failed', detail });
+  }
+}
+
+function readAnswer(text: string): Extract<WeightsReceipt, { ok: true }> {
+  return JSON.parse(text) as Extract<WeightsReceipt, { ok: true }>;
+}
+
+/** The weights of one epoch as far as they went, or null. */
+export function readNoted(database: DatabaseSync, epoch: number): Noted | null {
+  const row = database.prepare('SELECT epoch, state, row, answer FROM weights WHERE epoch = ?').get(epoch);
+  return (row as Noted | undefined) ?? null;
+}
+
+function noteState(database: DatabaseSync, epoch: number, state: WeightsState, answer: unknown): void {
+  database
+    .prepare('UPDATE weights SET state = ?, answer = coalesce(?, answer) WHERE epoch = ?')
+    .run(state, answer === null ? null : canonicalJson(answer), epoch);
+}
