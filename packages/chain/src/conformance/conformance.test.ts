@@ -1,0 +1,61 @@
+/** The devchain in process and as a program pass the same suite; a live adapter joins it by a third factory. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectDevchain } from '../connect.ts';
+import { Devchain } from '../devchain/devchain.ts';
+import { DevchainClient } from '../devchain/devchain-client.ts';
+import { defaultGenesis } from '../devchain/genesis.ts';
+import { DevchainStore } from '../devchain/store.ts';
+import { keyFromUri } from '../keys/key-pair.ts';
+import { startDevchain } from './devchain-process.ts';
+import { testSubnetChain, type ConformanceWorld } from './subnet-chain-conformance.ts';
+
+testSubnetChain('the devchain in this process', async (): Promise<ConformanceWorld> => {
+  let nowMs = 1_790_000_000_000;
+  const devchain = new Devchain({
+    store: new DevchainStore(':memory:'),
+    genesis: defaultGenesis({ tempo: 20 }),
+    now: () => (nowMs += 12_000),
+  });
+  const chain = new DevchainClient(devchain);
+  return {
+    chain,
+    other: new DevchainClient(devchain),
+    newKey: (name) => keyFromUri(`//Conformance//${name}`),
+    fund: async (ss58, amount) => {
+      await chain.faucet(ss58, amount);
+    },
+    advance: async (blocks) => {
+      devchain.advance(blocks);
+    },
+    close: () => chain.close(),
+  };
+});
+
+testSubnetChain('the devchain as a program', async (): Promise<ConformanceWorld> => {
+  const state = mkdtempSync(join(tmpdir(), 'celium-devchain-'));
+  const program = await startDevchain(['--port', '0', '--state', state, '--block-ms', '40', '--tempo', '30']);
+  const chain = connectDevchain(program.url);
+  const other = connectDevchain(program.url);
+  return {
+    chain,
+    other,
+    newKey: (name) => keyFromUri(`//Conformance//${name}`),
+    fund: async (ss58, amount) => {
+      await chain.faucet(ss58, amount);
+    },
+    advance: async (blocks) => {
+      const { best, finalized } = await chain.heads();
+      const lag = best.number - finalized.number;
+      for await (const { number } of chain.finalizedBlocks(finalized.number)) {
+        if (number + lag >= best.number + blocks) return;
+      }
+    },
+    close: async () => {
+      await Promise.all([chain.close(), other.close()]);
+      await program.stop();
+      rmSync(state, { recursive: true });
+    },
+  };
+});
