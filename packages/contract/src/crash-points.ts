@@ -46,10 +46,12 @@ export type CrashHere = (point: CrashPoint) => void;
  */
 export function crashAt(spec: string | undefined, die: () => void): CrashHere {
   if (spec === undefined || spec === '') return () => {};
-  const [name = '', count = '1'] = spec.split(':');
-  if (!(name in CRASH_POINTS)) throw new RangeError(`CELIUM_CRASH_AT: there is no crash point ${JSON.stringify(name)}`);
+  const [name = '', count = '1', ...rest] = spec.split(':');
+  if (!Object.hasOwn(CRASH_POINTS, name))
+    throw new RangeError(`CELIUM_CRASH_AT: there is no crash point ${JSON.stringify(name)}`);
+  if (rest.length > 0 || !/^[1-9][0-9]{0,8}$/.test(count))
+    throw new RangeError(`CELIUM_CRASH_AT: ${JSON.stringify(spec.slice(name.length + 1))} is no count of 1 or more`);
   let left = Number.parseInt(count, 10);
-  if (!(left >= 1)) throw new RangeError(`CELIUM_CRASH_AT: ${JSON.stringify(count)} is no count of 1 or more`);
   return (point) => {
     if (point !== name) return;
     left -= 1;

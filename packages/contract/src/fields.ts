@@ -11,7 +11,7 @@ export const unixMs = z.int().min(0);
 /** A count of milliseconds. */
 export const durationMs = z.int().min(0);
 /** bigint as a decimal string. */
-export const decimal = z.string().regex(/^-?(0|[1-9][0-9]{0,38})$/, 'a whole number as a decimal string');
+export const decimal = z.string().regex(/^(0|-?[1-9][0-9]{0,38})$/, 'a whole number as a decimal string');
 /** A non-negative amount as a decimal string. */
 export const amount = z.string().regex(/^(0|[1-9][0-9]{0,38})$/, 'a non-negative whole number as a decimal string');
 export const uuid = z.uuid();
@@ -23,7 +23,7 @@ export const machineId = z
 /** `GPU-<uuid>` or `cpu:<machineId>`. */
 export const unitId = z
   .string()
-  .regex(/^(GPU-[0-9a-fA-F-]{8,64}|cpu:[a-z0-9-]{1,64})$/, 'GPU-<uuid> or cpu:<machineId>');
+  .regex(/^(GPU-[0-9a-f-]{8,64}|cpu:[a-z0-9-]{1,64})$/, 'GPU-<uuid> in lower case, or cpu:<machineId>');
 export const port = z.int().min(1).max(65_535);
 /** `ssh-ed25519 AAAA...` without comment. */
 export const sshPublicKeyLine = z
@@ -32,10 +32,21 @@ export const sshPublicKeyLine = z
   .regex(/^[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}$/, 'type and base64');
 export const leaseKind = z.enum(['paid', 'verification', 'guaranteed', 'opportunistic']);
 
-/** What a pod runs; see domain `PodSpec`. */
-export const podSpec = z.object({
+/** What a renter asks a pod to run; see domain `PodSpec`. What is not on this list is refused by name, not dropped in silence. */
+export const podSpec = z.strictObject({
   image: z.string().min(1).max(255),
   env: z.record(z.string(), z.string()).default({}),
   ports: z.array(port).max(16).default([]),
   volumeBytes: z.int().min(0).default(0),
+});
+
+/**
+ * A pod spec inside a signed document: nothing is filled in and nothing dropped, so that a parsed document still has the bytes that
+ * were signed.
+ */
+export const signedPodSpec = z.looseObject({
+  image: z.string().min(1).max(255),
+  env: z.record(z.string(), z.string()),
+  ports: z.array(port).max(16),
+  volumeBytes: z.int().min(0),
 });

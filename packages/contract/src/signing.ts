@@ -30,13 +30,21 @@ export const REQUEST_LIFETIME_MS = 60_000;
 /** How long a nonce is remembered after its request expired, in milliseconds. */
 export const NONCE_MEMORY_MS = 10 * 60_000;
 
+/** The deepest nesting that has a canonical form here: no document comes near it, and a stranger's JSON must not exhaust the stack. */
+export const MAX_CANONICAL_DEPTH = 64;
+
 /**
  * A value in RFC 8785 canonical form.
  *
  * Members whose value is `undefined` are left out; bigint becomes a decimal string.
- * @throws TypeError for what JSON cannot say (NaN, infinities, functions, symbols, lone surrogates).
+ * @throws TypeError for what JSON cannot say (NaN, infinities, functions, symbols, dates, maps, bytes, lone surrogates, holes in arrays)
+ *   and for what is nested deeper than `MAX_CANONICAL_DEPTH`.
  */
 export function canonicalJson(value: unknown): string {
+  return canonicalAt(value, 0);
+}
+
+function canonicalAt(value: unknown, depth: number): string {
   switch (typeof value) {
     case 'string':
       if (!value.isWellFormed()) throw new TypeError('a string with a lone surrogate has no canonical form');
@@ -50,20 +58,26 @@ export function canonicalJson(value: unknown): string {
     case 'boolean':
       return value ? 'true' : 'false';
     case 'object':
-      if (value === null) return 'null';
-      if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-      return canonicalObject(value as Record<string, unknown>);
+      return value === null ? 'null' : canonicalStructure(value, depth);
     default:
       throw new TypeError(`a ${typeof value} has no canonical form`);
   }
 }
 
-function canonicalObject(value: Record<string, unknown>): string {
+function canonicalStructure(value: object, depth: number): string {
+  if (depth >= MAX_CANONICAL_DEPTH) throw new TypeError(`nested deeper than ${MAX_CANONICAL_DEPTH} levels`);
+  if (Array.isArray(value)) return `[${Array.from(value, (item) => canonicalAt(item, depth + 1)).join(',')}]`;
+  const kind = Object.prototype.toString.call(value);
+  if (kind !== '[object Object]') throw new TypeError(`${kind} has no canonical form: write it as text or a number`);
+  return canonicalObject(value as Record<string, unknown>, depth);
+}
+
+function canonicalObject(value: Record<string, unknown>, depth: number): string {
   const members: string[] = [];
   // JavaScript's own sort compares UTF-16 code units, which is the order that RFC 8785 asks for.
   for (const name of Object.keys(value).sort()) {
     const member = value[name];
-    if (member !== undefined) members.push(`${canonicalJson(name)}:${canonicalJson(member)}`);
+    if (member !== undefined) members.push(`${canonicalAt(name, depth)}:${canonicalAt(member, depth + 1)}`);
   }
   return `{${members.join(',')}}`;
 }

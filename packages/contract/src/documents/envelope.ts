@@ -44,7 +44,7 @@ export const envelope = z.object({
 
 /** The schema of a signed document of one kind, signature unchecked. */
 export function signedSchema<N extends DocumentName>(name: N): z.ZodType<Signed<N>> {
-  const schema = z.object({
+  const schema = z.looseObject({
     document: z.literal(name),
     version: z.literal(DOCUMENTS[name].version),
     body: DOCUMENTS[name].body,

@@ -19,7 +19,7 @@ export const grantBody = z.looseObject({
   hostKey: sshPublicKeyLine,
   /** Where the pod's ports are reached: `publicHost` of the manifest and these. */
   ports: z
-    .array(z.object({ pod: port, host: port }))
+    .array(z.looseObject({ pod: port, host: port }))
     .min(1)
     .max(64),
   /** Boot id of the machine, and of this run of the agent. */

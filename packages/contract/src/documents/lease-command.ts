@@ -11,10 +11,10 @@ export const leaseCommandBody = z.looseObject({
   /** Counts up within the lease; an older one is refused. */
   sequence: z.int().min(2),
   action: z.discriminatedUnion('type', [
-    z.object({ type: z.literal('stop') }),
+    z.looseObject({ type: z.literal('stop') }),
     /** The term counts anew from now on the agent's monotonic clock. */
-    z.object({ type: z.literal('renew'), termMs: durationMs }),
-    z.object({ type: z.literal('set-ssh-keys'), sshKeys: z.array(sshPublicKeyLine).max(64) }),
+    z.looseObject({ type: z.literal('renew'), termMs: durationMs }),
+    z.looseObject({ type: z.literal('set-ssh-keys'), sshKeys: z.array(sshPublicKeyLine).max(64) }),
   ]),
   issuedAtMs: unixMs,
 });

@@ -12,7 +12,13 @@ export const leaseRefusalBody = z.looseObject({
   message: z.string().max(500),
   /** The signed grant that holds the unit. */
   busyWith: z
-    .object({ document: z.literal('grant'), version: z.literal(1), body: grantBody, signer: hex32, signature: hex64 })
+    .looseObject({
+      document: z.literal('grant'),
+      version: z.int().min(1),
+      body: grantBody,
+      signer: hex32,
+      signature: hex64,
+    })
     .optional(),
   issuedAtMs: unixMs,
 });

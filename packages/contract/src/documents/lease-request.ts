@@ -1,7 +1,17 @@
 /** The lease request: an authority asks an agent for units of its machine. Signed by the authority's key. */
 
 import { z } from 'zod';
-import { durationMs, hex32, leaseKind, machineId, podSpec, sshPublicKeyLine, unitId, unixMs, uuid } from '../fields.ts';
+import {
+  durationMs,
+  hex32,
+  leaseKind,
+  machineId,
+  signedPodSpec,
+  sshPublicKeyLine,
+  unitId,
+  unixMs,
+  uuid,
+} from '../fields.ts';
 
 export const leaseRequestBody = z.looseObject({
   requestId: uuid,
@@ -12,7 +22,7 @@ export const leaseRequestBody = z.looseObject({
   machineKey: hex32,
   units: z.array(unitId).min(1).max(64),
   kind: leaseKind,
-  pod: podSpec,
+  pod: signedPodSpec,
   /** SHA-256 of the canonical pod spec. */
   podDigest: hex32,
   termMs: durationMs,

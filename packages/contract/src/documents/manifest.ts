@@ -1,5 +1,6 @@
 /** The manifest: a provider's signed list of machines, keys and terms. Signed by the hotkey; the next version revokes what it leaves out. */
 
+import { cpuUnit, isCpuUnit } from '@celium/domain';
 import { z } from 'zod';
 import { amount, hex32, machineId, port, ss58, unitId, unixMs } from '../fields.ts';
 
@@ -21,7 +22,9 @@ export const manifestMachine = z.looseObject({
   tlsKeyHash: hex32,
   /** Address at which published pod ports are reached. */
   publicHost: z.string().min(1).max(253),
-  portRange: z.object({ from: port, to: port }),
+  portRange: z
+    .looseObject({ from: port, to: port })
+    .refine((range) => range.from <= range.to, 'a range goes from its lower to its upper port'),
   /** All units of the machine: GPUs by UUID, or the one `cpu:` unit. */
   units: z.array(unitId).min(1).max(64),
   offer: z.looseObject({
@@ -44,14 +47,33 @@ export const manifestMachine = z.looseObject({
   simulated: z.boolean().optional(),
 });
 
-export const manifestBody = z.looseObject({
-  hotkey: ss58,
-  netuid: z.int().min(0).max(65_535),
-  /** Grows with every manifest of this hotkey; an older one is refused. */
-  serial: z.int().min(1),
-  issuedAtMs: unixMs,
-  machines: z.array(manifestMachine).max(1_000),
-});
+export const manifestBody = z
+  .looseObject({
+    hotkey: ss58,
+    netuid: z.int().min(0).max(65_535),
+    /** Grows with every manifest of this hotkey; an older one is refused. */
+    serial: z.int().min(1),
+    issuedAtMs: unixMs,
+    machines: z.array(manifestMachine).max(1_000),
+  })
+  .superRefine((manifest, context) => {
+    const message = listedTwice(manifest.machines);
+    if (message !== null) context.addIssue({ code: 'custom', path: ['machines'], message });
+  });
 
 export type Manifest = z.infer<typeof manifestBody>;
 export type ManifestMachine = z.infer<typeof manifestMachine>;
+
+/** A machine, its key and a unit are listed once, and a `cpu:` unit is the only one of the machine that it names. Null when all is so. */
+function listedTwice(machines: readonly ManifestMachine[]): string | null {
+  const seen = new Set<string>();
+  for (const { machineId: id, machineKey, units } of machines) {
+    const cpu = units.find((unit) => isCpuUnit(unit));
+    if (cpu !== undefined && (units.length !== 1 || cpu !== cpuUnit(id))) return `${cpu} is not the one unit of ${id}`;
+    for (const name of [`machine ${id}`, `machine key ${machineKey}`, ...units.map((unit) => `unit ${unit}`)]) {
+      if (seen.has(name)) return `${name} is listed twice`;
+      seen.add(name);
+    }
+  }
+  return null;
+}

@@ -24,7 +24,7 @@ export const receiptBody = z.looseObject({
   transcriptHash: z.union([hex32, z.literal('')]),
   verdict: z.enum(['pass', 'fail']),
   /** A code and words; on a pass `OK`. */
-  reason: z.object({ code: z.string().max(64), message: z.string().max(300) }),
+  reason: z.looseObject({ code: z.string().max(64), message: z.string().max(300) }),
   /** What was measured, class first: never what was claimed. */
   measured: z.looseObject({
     /** `CPU` for a machine without a GPU, else the GPU class. */
