@@ -87,7 +87,7 @@ function checkManifest(room: Room): Violation[] {
 
 function checkFile(root: string, file: string, room: Room, exported: Map<string, Set<string>>): Violation[] {
   const path = relative(root, file);
-  const isTest = /\.test\.ts$/.test(file) || path.startsWith(`${room.path}/tests/`);
+  const isTest = file.endsWith('.test.ts') || path.startsWith(`${room.path}/tests/`);
   const isShipped = !isTest && path.startsWith(`${room.path}/src/`);
   const violations: Violation[] = [];
   for (const { specifier, line, literal } of readImports(readFileSync(file, 'utf8'))) {
@@ -150,7 +150,7 @@ function judgeRelative({ root, file, room, specifier }: Question): string | unde
   // A feature's store is the only file with its SQL, so that its tables have one owner.
   if (
     room.path === 'apps/control-plane' &&
-    /\.store\.ts$/.test(target) &&
+    target.endsWith('.store.ts') &&
     dirname(target) !== relative(root, dirname(file))
   ) {
     return "a feature may not import another feature's store: ask its flow";

@@ -39,7 +39,7 @@ export type ServerProgress = (event: {
 
 /**
  * `stateDir`: the market's state folder; data, password and log live in `stateDir/postgres`, or, where the server's
- * account cannot enter it, in /var/lib/celium/postgres-<hash of stateDir>. `force` skips the order of choice.
+ * account cannot enter it, in /var/lib/celium/postgres-<random>. `force` skips the order of choice.
  * `durable: false` is for tests only: no fsync.
  */
 export type DatabaseServerOptions = {
@@ -162,16 +162,21 @@ const testSettings = [
   'shared_buffers=64MB',
 ];
 
-/** Where data is already; else `stateDir/postgres`, or, where the account cannot enter that, a folder that it can. */
+/**
+ * `stateDir/postgres`; where the server's account cannot enter that, a folder in /var/lib/celium which a file in the
+ * state folder points to, so that a removed state folder also forgets its data.
+ */
 function chooseHome(stateDir: string, account: ServerAccount | undefined): string {
   mkdirSync(stateDir, { recursive: true });
   const usual = join(stateDir, 'postgres');
-  const hash = createHash('sha256').update(stateDir).digest('hex').slice(0, 12);
-  const elsewhere = join('/var/lib/celium', `postgres-${hash}`);
-  for (const home of [usual, elsewhere]) if (existsSync(join(home, 'data'))) return home;
+  const pointer = join(stateDir, 'postgres-elsewhere');
+  if (existsSync(join(usual, 'data'))) return usual;
+  if (existsSync(pointer)) return readFileSync(pointer, 'utf8').trim();
   if (isReachable(stateDir, account, 'enter')) return usual;
   makeShared();
-  return elsewhere;
+  const home = `/var/lib/celium/postgres-${randomBytes(6).toString('hex')}`;
+  writeFileSync(pointer, `${home}\n`);
+  return home;
 }
 
 /** Folders that every account may enter, whatever the umask; what lies inside has its own modes. */
