@@ -24,6 +24,7 @@ For a new chain only (an old one keeps what it began with):
   --netuid N         number of the subnet (default 51)
   --tempo N          blocks between epochs (default 360)
   --weights-rate N   blocks between two weight rows of one hotkey (default 100)
+  --serving-rate N   blocks between two axons of one hotkey (default 50)
   --finality-lag N   blocks that the finalised one is behind (default 2)
 `;
 
@@ -49,6 +50,7 @@ function readSettings(argv: readonly string[]): Settings | 'help' {
         netuid: text,
         tempo: text,
         'weights-rate': text,
+        'serving-rate': text,
         'finality-lag': text,
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -70,6 +72,7 @@ function readSettings(argv: readonly string[]): Settings | 'help' {
     netuid: number('netuid', 1, 65_535),
     tempo: number('tempo', 1, 50_400),
     weightsRateLimitBlocks: number('weights-rate', 1, 100_000),
+    servingRateLimitBlocks: number('serving-rate', 1, 100_000),
     finalityLagBlocks: number('finality-lag', 0, 1_000),
   };
   const home = process.env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state');

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startDevchain, type DevchainProcess } from '../conformance/devchain-process.ts';
+import { startDevchain, type DevchainProcess } from '../../tests/devchain-process.ts';
 import { connectDevchain } from '../connect.ts';
 import { keyFromUri } from '../keys/key-pair.ts';
 import { RAO_PER_TAO } from '../subnet-chain.ts';

@@ -1,11 +1,10 @@
 /** Encryption of btcli key files: `$NACL` written and read, the two older schemes read. Key derivation runs in a worker. */
 import { createDecipheriv, createHmac, pbkdf2 as pbkdf2Callback, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
-import sodium from 'libsodium-wrappers-sumo';
 import { concat, fromHex, utf8 } from '../keys/bytes.ts';
 import type { RandomBytes } from '../keys/key-pair.ts';
 import { keyfileEncryption, walletError } from './keyfile.ts';
-import { deriveArgon2iKey, SENSITIVE, type KdfLimits, type KdfProgress } from './kdf.ts';
+import { deriveArgon2iKey, loadSodium, SENSITIVE, type KdfLimits, type KdfProgress } from './kdf.ts';
 
 const pbkdf2 = promisify(pbkdf2Callback);
 const NACL_MARK = utf8('$NACL');
@@ -52,7 +51,7 @@ export async function encryptKeyfile(
   options: WalletEncryptionOptions & { readonly randomBytes: RandomBytes },
 ): Promise<Uint8Array> {
   if (password === '') throw walletError('wrong-password', 'an encrypted key file needs a password that is not empty');
-  await sodium.ready;
+  const sodium = await loadSodium();
   const key = await deriveArgon2iKey(password, NACL_SALT, options.limits ?? SENSITIVE, options);
   const nonce = new Uint8Array(options.randomBytes(NONCE_LENGTH));
   return concat(NACL_MARK, nonce, sodium.crypto_secretbox_easy(plain, nonce, key));
@@ -80,7 +79,7 @@ export async function decryptKeyfile(
 }
 
 async function openNacl(bytes: Uint8Array, password: string, options: WalletEncryptionOptions): Promise<Uint8Array> {
-  await sodium.ready;
+  const sodium = await loadSodium();
   const box = bytes.subarray(NACL_MARK.length + NONCE_LENGTH);
   if (box.length < sodium.crypto_secretbox_MACBYTES) throw cutOff();
   const nonce = bytes.subarray(NACL_MARK.length, NACL_MARK.length + NONCE_LENGTH);

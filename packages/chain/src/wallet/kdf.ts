@@ -1,7 +1,16 @@
 /** Argon2i key derivation for wallet files, in a worker thread: it takes seconds and half a gigabyte, and must not block. */
 import { Worker } from 'node:worker_threads';
-import sodium from 'libsodium-wrappers-sumo';
+import type * as SodiumModule from 'libsodium-wrappers-sumo';
 import { utf8 } from '../keys/bytes.ts';
+
+type Sodium = typeof SodiumModule.default;
+
+/** libsodium, loaded when it is first needed: a megabyte of WASM that most programs never use. */
+export async function loadSodium(): Promise<Sodium> {
+  const { default: sodium } = await import('libsodium-wrappers-sumo');
+  await sodium.ready;
+  return sodium;
+}
 
 /** Argon2 costs: passes, and memory in bytes. */
 export interface KdfLimits {
@@ -34,8 +43,7 @@ export async function deriveArgon2iKey(
   limits: KdfLimits,
   options: { onProgress?: (progress: KdfProgress) => void; signal?: AbortSignal } = {},
 ): Promise<Uint8Array> {
-  await sodium.ready;
-  const expectedMs = Math.max(1, estimateMs(limits));
+  const expectedMs = Math.max(1, estimateMs(await loadSodium(), limits));
   const startedMs = performance.now();
   const report = (done: boolean): void => {
     const elapsedMs = performance.now() - startedMs;
@@ -81,7 +89,7 @@ function runWorker(
   });
 }
 
-function estimateMs(limits: KdfLimits): number {
+function estimateMs(sodium: Sodium, limits: KdfLimits): number {
   const startedMs = performance.now();
   sodium.crypto_pwhash(
     32,

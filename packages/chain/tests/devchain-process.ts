@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../devchain/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../src/devchain/main.ts', import.meta.url));
 const START_TIMEOUT_MS = 15_000;
 
 /** A running devchain process. `exited` resolves with its status, or the name of the signal that ended it. */

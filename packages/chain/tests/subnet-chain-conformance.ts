@@ -1,8 +1,8 @@
 /** What every `SubnetChain` must do, as vitest tests over a factory: the devchain in both forms today, a live node by the same suite. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { KeyPair } from '../keys/key-pair.ts';
-import { RAO_PER_TAO, type BlockRef, type Outcome, type SubnetChain, type TransferBatch } from '../subnet-chain.ts';
-import { confirmWeights } from '../weights-row.ts';
+import type { KeyPair } from '../src/keys/key-pair.ts';
+import { RAO_PER_TAO, type BlockRef, type Outcome, type SubnetChain, type TransferBatch } from '../src/subnet-chain.ts';
+import { confirmWeights } from '../src/weights-row.ts';
 
 /** One subnet to test on. It may be shared with others and old: nothing is assumed of what is on it already. */
 export interface ConformanceWorld {

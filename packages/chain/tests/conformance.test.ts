@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectDevchain } from '../connect.ts';
-import { Devchain } from '../devchain/devchain.ts';
-import { DevchainClient } from '../devchain/devchain-client.ts';
-import { defaultGenesis } from '../devchain/genesis.ts';
-import { DevchainStore } from '../devchain/store.ts';
-import { keyFromUri } from '../keys/key-pair.ts';
+import { connectDevchain } from '../src/connect.ts';
+import { Devchain } from '../src/devchain/devchain.ts';
+import { DevchainClient } from '../src/devchain/devchain-client.ts';
+import { defaultGenesis } from '../src/devchain/genesis.ts';
+import { DevchainStore } from '../src/devchain/store.ts';
+import { keyFromUri } from '../src/keys/key-pair.ts';
 import { startDevchain } from './devchain-process.ts';
 import { testSubnetChain, type ConformanceWorld } from './subnet-chain-conformance.ts';
 
