@@ -18,7 +18,7 @@ export default defineConfig({
           include: ['{packages,apps,tools,bench}/**/*.test.ts'],
           exclude: ['**/node_modules/**'],
           globalSetup: [databaseSetup],
-          testTimeout: 20_000,
+          testTimeout: 30_000,
           hookTimeout: 60_000,
         },
       },
