@@ -197,6 +197,11 @@ describe('restarts', () => {
     expect(meterOf(events)).toMatchObject({ billableMs: 250 * S, freeMs: { agentSilent: 50 * S } });
   });
 
+  test('of the machine are not billed, though the agent counts on from where it was', () => {
+    const events = inOrder(beats(0, 100), [agent(160 * S, 95 * S, { boot: 'boot-2' })], probes(0, 240));
+    expect(meterOf(events).billableMs).toBe(100 * S);
+  });
+
   test('of the market’s host never mix two clocks: what is unwitnessed is free, and owed to the provider', () => {
     const second = { marketBoot: 'market-2' };
     const meter = meterOf([

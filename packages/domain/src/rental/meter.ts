@@ -164,13 +164,14 @@ function onTimeline(meter: MeterState, bootId: string): MeterState {
   };
 }
 
-/** Lays the first word on a pod: it reaches back by what the pod had been ready, unless that is longer than the longest gap. */
+/**
+ * Lays the first word on a pod. On the rental's first pod it reaches back by what the pod had been ready, unless that is longer than
+ * the longest gap. A later pod, or the same one after a reboot, may count on from before: it begins at the sighting.
+ */
 function layFirst(meter: MeterState, sighting: AgentSighting, first: boolean): MeterState {
-  const clock = clockFrom(sighting, first);
-  const begunMs = meter.agentClock?.laidToMs;
-  const backMs = sighting.cumulativeMs <= MAX_WITNESS_GAP_MS ? sighting.cumulativeMs : 0;
-  const fromMs = sighting.received.atMs - backMs;
-  return lay({ ...meter, agentClock: { ...clock, laidToMs: begunMs ?? fromMs } }, sighting, backMs, 'ready');
+  const backMs = first && sighting.cumulativeMs <= MAX_WITNESS_GAP_MS ? sighting.cumulativeMs : 0;
+  const laidToMs = meter.agentClock?.laidToMs ?? sighting.received.atMs - backMs;
+  return lay({ ...meter, agentClock: { ...clockFrom(sighting, first), laidToMs } }, sighting, backMs, 'ready');
 }
 
 /** Lays `readyMs` of the agent's word so that it ends at the sighting's own moment; what lies before it is silence. */
