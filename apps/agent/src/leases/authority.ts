@@ -1,0 +1,74 @@
+/** Who may ask for a lease: a market that the manifest lists, a validator with a permit on chain. */
+import type { ErrorCode, LeaseRequest, ManifestMachine } from '@celium/contract';
+import type { Clock } from '../clock.ts';
+
+/** Tells whether a hotkey (SS58) has a validator permit. Throws when the chain does not answer. */
+export type HasPermit = (hotkey: string) => Promise<boolean>;
+
+/** Why an authority may not ask for this, or null. */
+export interface AuthorityFault {
+  code: Extract<ErrorCode, 'KEY_NOT_DELEGATED' | 'CHAIN_UNAVAILABLE' | 'UNSUPPORTED'>;
+  message: string;
+}
+
+/** What the signer of a request may ask for. `signer` is the public key in hex, `hotkey` its address. */
+export async function faultOfAuthority(
+  request: Pick<LeaseRequest, 'authorityKind' | 'kind'>,
+  signer: string,
+  hotkey: string,
+  machine: ManifestMachine,
+  hasPermit: HasPermit,
+): Promise<AuthorityFault | null> {
+  switch (request.authorityKind) {
+    case 'market':
+      if (!machine.markets.some((market) => market.key === signer)) {
+        return refuse('KEY_NOT_DELEGATED', 'the manifest does not list this market for this machine');
+      }
+      return request.kind === 'paid' ? null : refuse('KEY_NOT_DELEGATED', 'a market may ask for paid leases only');
+    case 'validator':
+      if (request.kind !== 'verification') {
+        return refuse('KEY_NOT_DELEGATED', 'a validator may ask for verification leases only');
+      }
+      return await faultOfValidator(hotkey, hasPermit);
+    case 'holder':
+      return refuse('UNSUPPORTED', 'this version grants no leases for allotments yet');
+  }
+}
+
+async function faultOfValidator(hotkey: string, hasPermit: HasPermit): Promise<AuthorityFault | null> {
+  try {
+    if (await hasPermit(hotkey)) return null;
+  } catch (fault) {
+    return refuse(
+      'CHAIN_UNAVAILABLE',
+      `the agent cannot ask the chain for validator permits: ${fault instanceof Error ? fault.message : String(fault)}`,
+    );
+  }
+  return refuse('KEY_NOT_DELEGATED', `${hotkey} has no validator permit on this subnet`);
+}
+
+/**
+ * Validator permits as the chain has them, asked at most once per `maxAgeMs`. An unknown hotkey is looked up again after
+ * `retryMs`, so that a new validator need not wait.
+ */
+export function cachedPermits(
+  readPermits: () => Promise<ReadonlySet<string>>,
+  clock: Clock,
+  maxAgeMs = 60_000,
+  retryMs = 2_000,
+): HasPermit {
+  let known: { permits: ReadonlySet<string>; atMs: number } | null = null;
+  let asking: Promise<ReadonlySet<string>> | null = null;
+  return async (hotkey) => {
+    const ageMs = known === null ? Infinity : clock.monotonicMs() - known.atMs;
+    if (known !== null && ageMs < (known.permits.has(hotkey) ? maxAgeMs : retryMs)) return known.permits.has(hotkey);
+    asking ??= readPermits().finally(() => (asking = null));
+    const permits = await asking;
+    known = { permits, atMs: clock.monotonicMs() };
+    return permits.has(hotkey);
+  };
+}
+
+function refuse(code: AuthorityFault['code'], message: string): AuthorityFault {
+  return { code, message };
+}

@@ -1,0 +1,144 @@
+/** The manifest in the state folder: checked before it is believed, read again on SIGHUP and when the file changes. */
+import { readFileSync, watch, type FSWatcher } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { verifyDocument } from '@celium/chain';
+import { CeliumError, type ManifestMachine, type Signed } from '@celium/contract';
+import { explain, type Log } from '../log.ts';
+import { isPrivateHost } from './private-address.ts';
+
+const SETTLE_MS = 100;
+
+/** A manifest that is right, and the machine in it that is ours. */
+export interface OwnManifest {
+  signed: Signed<'manifest'>;
+  machine: ManifestMachine;
+}
+
+/** What the agent expects of its manifest. Keys and hashes are lowercase hex. */
+export interface ManifestExpectations {
+  machineKey: string;
+  tlsKeyHash: string;
+  allowPrivate: boolean;
+}
+
+/**
+ * Checks a manifest's text. Throws a `CeliumError`: `BAD_REQUEST`, `SIGNATURE_WRONG`, `DOCUMENT_UNKNOWN`, or
+ * `KEY_NOT_DELEGATED` when it does not name this machine key or another TLS key.
+ */
+export function readManifest(text: string, expected: ManifestExpectations): OwnManifest {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (cause) {
+    throw new CeliumError('BAD_REQUEST', 'the manifest is not JSON: let `celium provider join` write it again', {
+      cause,
+    });
+  }
+  const checked = verifyDocument('manifest', content);
+  if (!checked.ok) throw new CeliumError(checked.code, checked.message);
+  if (checked.body.hotkey !== checked.ss58) {
+    throw new CeliumError('KEY_NOT_DELEGATED', `the manifest of ${checked.body.hotkey} is signed by ${checked.ss58}`);
+  }
+  const machine = checked.body.machines.find((one) => one.machineKey === expected.machineKey);
+  if (machine === undefined) {
+    throw new CeliumError('KEY_NOT_DELEGATED', `the manifest does not name this machine’s key ${expected.machineKey}`);
+  }
+  if (machine.tlsKeyHash !== expected.tlsKeyHash) {
+    throw new CeliumError('KEY_NOT_DELEGATED', 'the manifest names another TLS key than the one in the state folder');
+  }
+  if (machine.portRange.from > machine.portRange.to) {
+    throw new CeliumError('BAD_REQUEST', 'the manifest’s port range ends before it begins');
+  }
+  const privateAddress = [machine.publicHost, new URL(machine.agentUrl).hostname].find(isPrivateHost);
+  if (privateAddress !== undefined && !expected.allowPrivate) {
+    throw new CeliumError(
+      'BAD_REQUEST',
+      `${privateAddress} cannot be reached from elsewhere: give a public address, or --allow-private on agent and market`,
+    );
+  }
+  return { signed: checked.signed, machine };
+}
+
+/** The manifest as it is now. `onChange` is called after a newer one was taken over. */
+export class ManifestSource {
+  readonly #path: string;
+  readonly #expected: ManifestExpectations;
+  readonly #log: Log;
+  readonly #listeners: Array<(manifest: OwnManifest) => void> = [];
+  #current: OwnManifest;
+  #watcher: FSWatcher | null = null;
+  #settle: NodeJS.Timeout | undefined;
+
+  /** Reads the file. `lastSerial` is the newest serial ever taken over; throws as `readManifest` does, or `NOT_FOUND`. */
+  constructor(path: string, expected: ManifestExpectations, lastSerial: number, log: Log) {
+    this.#path = path;
+    this.#expected = expected;
+    this.#log = log;
+    this.#current = readManifest(this.#text(), expected);
+    if (this.#current.signed.body.serial < lastSerial) {
+      throw new CeliumError(
+        'CONFLICT',
+        `manifest ${path} has serial ${this.#current.signed.body.serial}, but ${lastSerial} was in use: sign a newer one`,
+      );
+    }
+  }
+
+  get current(): OwnManifest {
+    return this.#current;
+  }
+
+  onChange(listener: (manifest: OwnManifest) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Watches the file's folder until `close`. */
+  watch(): void {
+    const name = basename(this.#path);
+    this.#watcher = watch(dirname(this.#path), { persistent: false }, (_event, changed) => {
+      if (changed !== name) return;
+      clearTimeout(this.#settle);
+      this.#settle = setTimeout(() => this.reload(), SETTLE_MS);
+      this.#settle.unref();
+    });
+    this.#watcher.on('error', (fault) =>
+      this.#log.warn({ fault: explain(fault) }, 'the manifest is no longer watched'),
+    );
+  }
+
+  /** Reads the file again; a bad or older manifest is logged and the present one stays. */
+  reload(): void {
+    let read: OwnManifest;
+    try {
+      read = readManifest(this.#text(), this.#expected);
+    } catch (fault) {
+      this.#log.error({ fault: explain(fault) }, 'the new manifest is not taken over');
+      return;
+    }
+    const serial = this.#current.signed.body.serial;
+    if (read.signed.signature === this.#current.signed.signature) return;
+    if (read.signed.signer !== this.#current.signed.signer || read.signed.body.serial <= serial) {
+      this.#log.error({ serial: read.signed.body.serial, inUse: serial }, 'an older or foreign manifest is refused');
+      return;
+    }
+    this.#current = read;
+    this.#log.info({ serial: read.signed.body.serial }, 'manifest taken over');
+    for (const listener of this.#listeners) listener(read);
+  }
+
+  close(): void {
+    clearTimeout(this.#settle);
+    this.#watcher?.close();
+  }
+
+  #text(): string {
+    try {
+      return readFileSync(this.#path, 'utf8');
+    } catch (cause) {
+      throw new CeliumError(
+        'NOT_FOUND',
+        `there is no manifest at ${this.#path}: run \`celium provider join\`, which signs one with the hotkey`,
+        { cause },
+      );
+    }
+  }
+}

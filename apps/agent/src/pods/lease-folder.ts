@@ -1,0 +1,94 @@
+/** The folder of one lease that its pod sees at /run/celium: the SSH host key, and the keys that may log in. */
+import { chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { CeliumError } from '@celium/contract';
+
+/** Whom the files belong to: root of the pod as the host sees it. */
+export interface PodOwner {
+  uid: number;
+  gid: number;
+}
+
+export interface LeaseFolders {
+  /** Path of the folder that the pod mounts; it exists while the lease does. */
+  path(leaseId: string): string;
+  /** True when the lease's host key is there. */
+  hasKey(leaseId: string): boolean;
+  /** Writes the host key. Throws `DISK_FULL`, and then nothing is left of it. */
+  create(leaseId: string, hostKeyFile: string, sshKeys: readonly string[]): Promise<void>;
+  /** Replaces the keys that may log in, in one step; a running pod sees it at its next login. */
+  writeKeys(leaseId: string, sshKeys: readonly string[]): Promise<void>;
+  /** Deletes everything of the lease. */
+  remove(leaseId: string): Promise<void>;
+}
+
+const HOST_KEY = 'ssh_host_ed25519_key';
+const AUTHORIZED_KEYS = 'authorized_keys';
+
+/** Folders of leases below `stateDir/leases`; `owner` is null where root of a pod is root of the host and so are we. */
+export class StateLeaseFolders implements LeaseFolders {
+  readonly #root: string;
+  readonly #owner: PodOwner | null;
+
+  constructor(stateDir: string, owner: PodOwner | null) {
+    this.#root = join(stateDir, 'leases');
+    this.#owner = owner;
+  }
+
+  path(leaseId: string): string {
+    return join(this.#root, leaseId, 'run');
+  }
+
+  hasKey(leaseId: string): boolean {
+    return existsSync(join(this.path(leaseId), HOST_KEY));
+  }
+
+  async create(leaseId: string, hostKeyFile: string, sshKeys: readonly string[]): Promise<void> {
+    const folder = this.path(leaseId);
+    try {
+      // The pod's root is nobody special on the host: it must be able to pass, and to read what is its own.
+      await mkdir(folder, { recursive: true, mode: 0o711 });
+      await Promise.all([
+        this.#write(join(folder, HOST_KEY), hostKeyFile, 0o600),
+        this.#write(join(folder, AUTHORIZED_KEYS), keysText(sshKeys), 0o644),
+        this.#own(folder),
+      ]);
+    } catch (fault) {
+      await this.remove(leaseId);
+      throw explainFull(fault, folder);
+    }
+  }
+
+  async writeKeys(leaseId: string, sshKeys: readonly string[]): Promise<void> {
+    const path = join(this.path(leaseId), AUTHORIZED_KEYS);
+    try {
+      await this.#write(`${path}.new`, keysText(sshKeys), 0o644);
+      await rename(`${path}.new`, path);
+    } catch (fault) {
+      throw explainFull(fault, path);
+    }
+  }
+
+  async remove(leaseId: string): Promise<void> {
+    await rm(join(this.#root, leaseId), { recursive: true, force: true });
+  }
+
+  async #write(path: string, content: string, mode: number): Promise<void> {
+    await writeFile(path, content, { mode });
+    await this.#own(path);
+  }
+
+  async #own(path: string): Promise<void> {
+    if (this.#owner !== null) await chown(path, this.#owner.uid, this.#owner.gid);
+  }
+}
+
+function keysText(sshKeys: readonly string[]): string {
+  return sshKeys.map((line) => `${line}\n`).join('');
+}
+
+function explainFull(fault: unknown, path: string): unknown {
+  if ((fault as NodeJS.ErrnoException).code !== 'ENOSPC') return fault;
+  return new CeliumError('DISK_FULL', `${path} could not be written: its disk is full`, { cause: fault });
+}

@@ -1,0 +1,39 @@
+/** Readiness as the agent sees it: an SSH server greets on the pod's published port. */
+import { connect } from 'node:net';
+import { wait, type Clock } from '../clock.ts';
+
+/** Waits until an SSH server greets on `host:port`. Throws when `signal` aborts. */
+export type AwaitSshBanner = (host: string, port: number, signal: AbortSignal) => Promise<void>;
+
+const RETRY_MS = 10;
+const ATTEMPT_MS = 2_000;
+const GREETING = 'SSH-2.0-';
+
+/** Tries every 10 ms; the caller bounds it by the signal. */
+export function sshBannerOver(clock: Clock): AwaitSshBanner {
+  return async (host, port, signal) => {
+    while (!(await greets(host, port, signal))) await wait(clock, RETRY_MS, signal);
+  };
+}
+
+async function greets(host: string, port: number, signal: AbortSignal): Promise<boolean> {
+  signal.throwIfAborted();
+  return await new Promise<boolean>((resolve) => {
+    const socket = connect({ host, port, noDelay: true });
+    let read = '';
+    const end = (answer: boolean): void => {
+      signal.removeEventListener('abort', onAbort);
+      socket.destroy();
+      resolve(answer);
+    };
+    const onAbort = (): void => end(false);
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.setTimeout(ATTEMPT_MS, () => end(false));
+    socket.once('error', () => end(false));
+    socket.once('close', () => end(false));
+    socket.on('data', (chunk: Buffer) => {
+      read += chunk.toString('latin1');
+      if (read.length >= GREETING.length) end(read.startsWith(GREETING));
+    });
+  });
+}

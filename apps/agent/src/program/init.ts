@@ -1,0 +1,47 @@
+/** `init`: makes the machine's keys and prints what its manifest must say of it. Signs nothing: the hotkey stays with the CLI. */
+import { chmodSync, mkdirSync } from 'node:fs';
+import { toHex } from '@celium/chain';
+import { CeliumError, machineId as machineIdSchema } from '@celium/contract';
+import { isCpuUnit } from '@celium/domain';
+import { detectNvidiaGpus } from '../host/gpus.ts';
+import { listUnits, machineIdOfHostname, readHostFacts } from '../host/facts.ts';
+import { measureWorkPerSecond, proverProgram } from '../host/self-test.ts';
+import { openMachineKey } from '../identity/machine-key.ts';
+import { openTlsIdentity } from '../identity/tls-key.ts';
+import type { InitOptions } from './options.ts';
+import type { Output } from './output.ts';
+import { runStep } from '../engine/progress.ts';
+
+/** Makes the state folder: pods pass through it to what is theirs, so others may enter, but not list or read it. */
+export function makeStateFolder(stateDir: string): void {
+  mkdirSync(stateDir, { recursive: true, mode: 0o711 });
+  chmodSync(stateDir, 0o711);
+}
+
+/** Prints `{machineId, machineKey, tlsKeyHash, units, host, declaredWorkPerSecond?}`. Keys that are there are kept. */
+export async function init(options: InitOptions, output: Output): Promise<void> {
+  makeStateFolder(options.stateDir);
+  const machineId = options.machineId ?? machineIdOfHostname();
+  if (!machineIdSchema.safeParse(machineId).success) {
+    throw new CeliumError('USAGE', `--machine-id ${machineId}: 1 to 64 characters of a-z, 0-9 and -`);
+  }
+  const machineKey = toHex(openMachineKey(options.stateDir).publicKey);
+  const tls = openTlsIdentity(options.stateDir, Date.now());
+  const units = await listUnits(machineId, detectNvidiaGpus);
+  const declared = units.some(isCpuUnit)
+    ? await runStep(
+        (step) => output.step(step),
+        'measure this machine',
+        () => measureWorkPerSecond(proverProgram(options.toolsDir)),
+      )
+    : undefined;
+  const facts = {
+    machineId,
+    machineKey,
+    tlsKeyHash: tls.keyHash,
+    units,
+    host: readHostFacts(options.stateDir),
+    ...(declared === undefined ? {} : { declaredWorkPerSecond: declared }),
+  };
+  output.ready(facts, `machine ${machineId}: key ${machineKey}, ${units.length} unit(s): ${units.join(', ')}`);
+}

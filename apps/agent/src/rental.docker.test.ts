@@ -1,0 +1,43 @@
+/** A rental at a real agent, on a real engine, with OpenSSH as the renter's client. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { keyFromUri, toHex } from '@celium/chain';
+import { TestMachine } from './testing/agent-process.ts';
+import { TestMarket } from './testing/market.ts';
+
+const machine = new TestMachine();
+const market = new TestMarket(keyFromUri('//Market'));
+
+beforeAll(async () => {
+  await market.listen();
+  await machine.writeManifest([{ url: market.url, key: toHex(market.key.publicKey) }]);
+  await machine.start();
+  await market.frame('hello');
+}, 180_000);
+
+afterAll(async () => {
+  await machine.destroy();
+  await market.goAway();
+});
+
+test('a renter logs in with the key of the request, against the host key of the grant', async () => {
+  const request = await market.sign(machine.machine, { sshKeys: [await machine.sshKey()] });
+  const sentMs = performance.now();
+  market.send({ type: 'lease-request', request });
+  const { grant } = await market.frame('grant', (frame) => frame.grant.body.requestId === request.body.requestId);
+  const grantedMs = performance.now();
+  const { leaseId } = grant.body;
+  await market.frame('lease-status', ({ lease }) => lease.leaseId === leaseId && lease.state === 'ready');
+  const readyMs = performance.now();
+  console.log(`grant after ${(grantedMs - sentMs).toFixed(1)} ms, ready after ${(readyMs - sentMs).toFixed(1)} ms`);
+  expect(await machine.ssh(grant, 'echo hello from $(id -un)')).toBe('hello from root\n');
+  market.send({ type: 'lease-command', command: await market.command(grant, { type: 'stop' }, 2) });
+  const stopMs = performance.now();
+  const { lease } = await market.frame(
+    'lease-status',
+    ({ lease: one }) => one.leaseId === leaseId && one.state === 'gone',
+  );
+  console.log(`gone ${(performance.now() - stopMs).toFixed(1)} ms after the stop`);
+  expect(lease.goneReason).toBe('stopped');
+  expect(lease.cumulativeMs).toBeGreaterThan(100);
+  expect(await machine.containers()).toEqual([]);
+});

@@ -1,0 +1,182 @@
+/** A real agent process on this machine's engine, for tests: its own state folder, manifest, ports and SSH key. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { keyFromUri, signDocument, toHex, type KeyPair } from '@celium/chain';
+import { parseProgressLine, type ManifestMachine, type ProgressEvent, type Signed } from '@celium/contract';
+import { callEngine } from '../engine/engine-api.ts';
+import { openMachineKey } from '../identity/machine-key.ts';
+import { openTlsIdentity } from '../identity/tls-key.ts';
+import { LABELS } from '../pods/plain-profile.ts';
+
+const run = promisify(execFile);
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+const READY_TIMEOUT_MS = 120_000;
+
+export const SOCKET = process.env.CELIUM_DOCKER_SOCK ?? '/var/run/docker.sock';
+
+/** One machine under test. Its state stays between starts of the agent, until `destroy`. */
+export class TestMachine {
+  readonly dir = mkdtempSync(join(tmpdir(), 'celium-agent-'));
+  readonly hotkey: KeyPair = keyFromUri('//Provider');
+  readonly machineKey: string;
+  readonly log: string[] = [];
+  machine!: ManifestMachine;
+  #manifest!: Signed<'manifest'>;
+  #child: ChildProcess | null = null;
+  #serial = 0;
+  #port = 0;
+
+  constructor() {
+    this.machineKey = toHex(openMachineKey(this.dir).publicKey);
+  }
+
+  /** Signs and writes a manifest with these markets (url and key), and the next serial. */
+  async writeManifest(markets: ManifestMachine['markets'], change: Partial<ManifestMachine> = {}): Promise<void> {
+    this.#port ||= await freePort();
+    const from = this.machine?.portRange.from ?? 21_000 + Math.floor(Math.random() * 300) * 30;
+    this.machine = {
+      machineId: 'under-test',
+      machineKey: this.machineKey,
+      agentUrl: `https://127.0.0.1:${this.#port}`,
+      tlsKeyHash: openTlsIdentity(this.dir, Date.now()).keyHash,
+      publicHost: '127.0.0.1',
+      portRange: { from, to: from + 29 },
+      units: ['cpu:under-test'],
+      offer: { priceMicroUsdPerUnitHour: '100000', committedUntilMs: 0 },
+      host: { cpuCores: 1, memoryBytes: 1_073_741_824, diskBytes: 0 },
+      markets,
+      payoutColdkey: this.hotkey.ss58,
+      ...change,
+    };
+    this.#serial += 1;
+    const body = {
+      hotkey: this.hotkey.ss58,
+      netuid: 51,
+      serial: this.#serial,
+      issuedAtMs: Date.now(),
+      machines: [this.machine],
+    };
+    this.#manifest = await signDocument('manifest', body, this.hotkey);
+    writeFileSync(join(this.dir, 'manifest.json'), JSON.stringify(this.#manifest));
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? -1;
+  }
+
+  /** Starts the agent and waits until it serves. Throws with its own error when it does not. */
+  async start(options: { crashAt?: string; args?: string[] } = {}): Promise<ProgressEvent> {
+    const child = spawn(
+      process.execPath,
+      [
+        MAIN,
+        '--state',
+        this.dir,
+        '--docker',
+        SOCKET,
+        '--port',
+        String(this.#port),
+        '--allow-private',
+        '--no-engine-setup',
+        '--json',
+        ...(options.args ?? []),
+      ],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...(options.crashAt === undefined ? {} : { CELIUM_CRASH_AT: options.crashAt }) },
+      },
+    );
+    this.#child = child;
+    createInterface({ input: child.stderr }).on('line', (line) => this.log.push(line));
+    return await new Promise<ProgressEvent>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('the agent is not ready after 120 s')), READY_TIMEOUT_MS);
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        const event = parseProgressLine(line);
+        if (event?.event === 'ready') resolve(event);
+        if (event?.event === 'error') reject(new Error(`${event.code}: ${event.message}`));
+        if (event?.event === 'ready' || event?.event === 'error') clearTimeout(timer);
+      });
+      child.once('exit', (status, signal) => {
+        clearTimeout(timer);
+        reject(new Error(`the agent ended: ${status ?? signal}\n${this.log.slice(-10).join('\n')}`));
+      });
+    });
+  }
+
+  /** Waits until the agent has ended by itself; the signal that ended it. */
+  async ended(): Promise<NodeJS.Signals | null> {
+    const child = this.#child;
+    if (child === null) return null;
+    if (child.exitCode === null && child.signalCode === null) {
+      await new Promise((resolve) => child.once('exit', resolve));
+    }
+    return child.signalCode;
+  }
+
+  /** Ends the agent; pods stay. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#child;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill(signal);
+    await this.ended();
+  }
+
+  /** Ids and states of this machine's containers. */
+  async containers(): Promise<Array<{ Id: string; State: string }>> {
+    const filters = encodeURIComponent(JSON.stringify({ label: [`${LABELS.agent}=${this.machineKey}`] }));
+    const answer = await callEngine(SOCKET, 'GET', `/containers/json?all=1&filters=${filters}`, { timeoutMs: 10_000 });
+    return JSON.parse(answer.body) as Array<{ Id: string; State: string }>;
+  }
+
+  /** An SSH key pair below the machine's folder; its public line. */
+  async sshKey(name = 'id'): Promise<string> {
+    const path = join(this.dir, name);
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', path]);
+    return readFileSync(`${path}.pub`, 'utf8').trim();
+  }
+
+  /** Runs a command in a pod through OpenSSH, against the grant's host key and no other. */
+  async ssh(grant: Signed<'grant'>, command: string, name = 'id'): Promise<string> {
+    const port = String(grant.body.ports.find((one) => one.pod === 22)?.host);
+    const known = join(this.dir, `known-${grant.body.leaseId}`);
+    writeFileSync(known, `[127.0.0.1]:${port} ${grant.body.hostKey}\n`);
+    const options = [
+      ...['-F', 'none', '-i', join(this.dir, name), '-p', port],
+      ...['-o', 'BatchMode=yes', '-o', 'IdentitiesOnly=yes', '-o', 'StrictHostKeyChecking=yes'],
+      ...['-o', `UserKnownHostsFile=${known}`, '-o', 'GlobalKnownHostsFile=none', '-o', 'ConnectTimeout=5'],
+    ];
+    const { stdout } = await run('ssh', [...options, 'root@127.0.0.1', command], { timeout: 20_000 });
+    return stdout;
+  }
+
+  /** Ends the agent and removes everything of the machine, containers and networks included. */
+  async destroy(): Promise<void> {
+    await this.stop('SIGKILL');
+    for (const { Id } of await this.containers()) {
+      await callEngine(SOCKET, 'DELETE', `/containers/${Id}?force=1&v=1`, { timeoutMs: 20_000 });
+    }
+    const filters = encodeURIComponent(JSON.stringify({ label: [`${LABELS.agent}=${this.machineKey}`] }));
+    const networks = await callEngine(SOCKET, 'GET', `/networks?filters=${filters}`, { timeoutMs: 10_000 });
+    for (const { Name } of JSON.parse(networks.body) as Array<{ Name: string }>) {
+      await callEngine(SOCKET, 'DELETE', `/networks/${Name}`, { timeoutMs: 20_000 });
+    }
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  return await new Promise<number>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,180 @@
+/** A market's end of the agent's socket, for tests: checks the signed upgrade, keeps every frame, sends signed requests. */
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { MemoryNonceStore, signDocument, toHex, verifyRequest, type KeyPair } from '@celium/chain';
+import {
+  AGENT_SOCKET_PROTOCOL,
+  HEARTBEAT_INTERVAL_MS,
+  agentFrame,
+  canonicalJson,
+  type AgentFrame,
+  type LeaseCommand,
+  type LeaseRequest,
+  type ManifestMachine,
+  type MarketFrame,
+  type Signed,
+} from '@celium/contract';
+import { BASE_IMAGE } from '@celium/domain';
+
+type FrameOf<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
+
+export class TestMarket {
+  readonly key: KeyPair;
+  readonly frames: AgentFrame[] = [];
+  readonly #server: Server;
+  readonly #sockets = new WebSocketServer({ noServer: true, handleProtocols: () => AGENT_SOCKET_PROTOCOL });
+  readonly #waiting = new Set<() => void>();
+  #socket: WebSocket | null = null;
+  #port = 0;
+
+  constructor(key: KeyPair) {
+    this.key = key;
+    const nonces = new MemoryNonceStore(Date.now);
+    this.#server = createServer((_request, response) => response.writeHead(404).end());
+    this.#server.on('upgrade', (request, socket, head) => {
+      const received = { method: 'GET', path: request.url ?? '', headers: request.headers };
+      void verifyRequest(received, { self: key, now: Date.now, nonces }).then((checked) => {
+        if (!checked.ok) return socket.end('HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n');
+        this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#onOpen(opened));
+      });
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(this.#port, '127.0.0.1', resolve));
+    const address = this.#server.address();
+    if (address !== null && typeof address === 'object') this.#port = address.port;
+  }
+
+  /** Drops the connection and refuses new ones, until `listen` is called again on the same port. */
+  async goAway(): Promise<void> {
+    this.#socket?.terminate();
+    this.#socket = null;
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  send(frame: MarketFrame): void {
+    this.#socket?.send(JSON.stringify(frame));
+  }
+
+  /** A signed lease request for the whole machine. */
+  async sign(machine: ManifestMachine, change: Partial<LeaseRequest> = {}): Promise<Signed<'lease-request'>> {
+    return await signLeaseRequest(machine, this.key, { authorityKind: 'market', kind: 'paid', ...change });
+  }
+
+  /** A signed command on a granted lease. */
+  async command(
+    grant: Signed<'grant'>,
+    action: LeaseCommand['action'],
+    sequence: number,
+    change: Partial<LeaseCommand> = {},
+  ): Promise<Signed<'lease-command'>> {
+    return await signLeaseCommand(grant, this.key, action, sequence, change);
+  }
+
+  /** The first frame of a type for which `fits` is true, now or within `timeoutMs`. */
+  async frame<T extends AgentFrame['type']>(
+    type: T,
+    fits: (frame: FrameOf<T>) => boolean = () => true,
+    timeoutMs = 15_000,
+  ): Promise<FrameOf<T>> {
+    const find = (): FrameOf<T> | undefined =>
+      this.frames.find((frame): frame is FrameOf<T> => frame.type === type && fits(frame as FrameOf<T>));
+    const deadlineMs = performance.now() + timeoutMs;
+    for (;;) {
+      const found = find();
+      if (found !== undefined) return found;
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0) throw new Error(`no ${type} came within ${timeoutMs} ms; there are: ${this.#summary()}`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(done, leftMs);
+        const waiting = this.#waiting;
+        function done(): void {
+          clearTimeout(timer);
+          waiting.delete(done);
+          resolve();
+        }
+        waiting.add(done);
+      });
+    }
+  }
+
+  #onOpen(socket: WebSocket): void {
+    this.#socket = socket;
+    socket.on('error', () => undefined);
+    socket.on('message', (data: Buffer) => {
+      this.frames.push(agentFrame.parse(JSON.parse(data.toString('utf8'))));
+      for (const wake of [...this.#waiting]) wake();
+    });
+    this.send({
+      type: 'welcome',
+      marketKey: toHex(this.key.publicKey),
+      marketTimeMs: Date.now(),
+      heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
+    });
+  }
+
+  #summary(): string {
+    return this.frames
+      .map((frame) => (frame.type === 'lease-status' ? `${frame.type}:${frame.lease.state}` : frame.type))
+      .join(' ');
+  }
+}
+
+/** A signed lease request for all units of a machine, with `change` applied. */
+export async function signLeaseRequest(
+  machine: ManifestMachine,
+  key: KeyPair,
+  change: Partial<LeaseRequest>,
+): Promise<Signed<'lease-request'>> {
+  const pod = change.pod ?? { image: BASE_IMAGE, env: {}, ports: [], volumeBytes: 0 };
+  const body: LeaseRequest = {
+    requestId: randomUUID(),
+    authorityKind: 'market',
+    machineId: machine.machineId,
+    machineKey: machine.machineKey,
+    units: machine.units,
+    kind: 'paid',
+    pod,
+    podDigest: createHash('sha256').update(canonicalJson(pod)).digest('hex'),
+    termMs: 60_000,
+    sshKeys: [],
+    sequence: 1,
+    issuedAtMs: Date.now(),
+    ...change,
+  };
+  return await signDocument('lease-request', body, key);
+}
+
+/** A signed command on a granted lease. */
+export async function signLeaseCommand(
+  grant: Signed<'grant'>,
+  key: KeyPair,
+  action: LeaseCommand['action'],
+  sequence: number,
+  change: Partial<LeaseCommand> = {},
+): Promise<Signed<'lease-command'>> {
+  const { leaseId, requestId, machineId, fence } = grant.body;
+  const body: LeaseCommand = {
+    leaseId,
+    requestId,
+    machineId,
+    fence,
+    sequence,
+    action,
+    issuedAtMs: Date.now(),
+    ...change,
+  };
+  return await signDocument('lease-command', body, key);
+}
+
+/** Fresh bytes, as chain's clocks want them. */
+export function fresh(length: number): Uint8Array {
+  return new Uint8Array(randomBytes(length));
+}
