@@ -21,3 +21,4 @@ export * from './devchain/store.ts';
 export * from './devchain/http-port.ts';
 export * from './devchain/server.ts';
 export * from './connect.ts';
+export * from './sqlite-file.ts';

@@ -1,6 +1,7 @@
 /** The devchain on disk: an append-only log of operations and blocks, block records for streams, snapshots for a quick start. */
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CeliumError, canonicalJson } from '@celium/contract';
+import { guardSqlite, openSqlite } from '../sqlite-file.ts';
 import type { BlockRef, Transfer } from '../subnet-chain.ts';
 import type { Operation } from './operations.ts';
 import { decodeState, encodeState, stateHash, type ChainState } from './state.ts';
@@ -23,36 +24,28 @@ const SNAPSHOT_EVERY_BLOCKS = 200;
  * `STATE_LOCKED` when another process has it open, `DISK_FULL` when it cannot grow.
  */
 export class DevchainStore {
+  readonly #file: string;
   readonly #database: DatabaseSync;
   readonly #insertLog: StatementSync;
   readonly #insertOperation: StatementSync;
   readonly #insertBlock: StatementSync;
 
   constructor(file: string) {
-    this.#database = new DatabaseSync(file);
-    try {
-      this.#database.exec(`
-        PRAGMA locking_mode = EXCLUSIVE;
-        PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = FULL;
-        CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;
-        CREATE TABLE IF NOT EXISTS operations (hash TEXT PRIMARY KEY, block INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS blocks
-          (number INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, time_ms INTEGER NOT NULL, transfers TEXT NOT NULL) STRICT;
-        CREATE TABLE IF NOT EXISTS snapshots
-          (block INTEGER PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL, state TEXT NOT NULL) STRICT;
-        BEGIN IMMEDIATE;
-        COMMIT;
-      `);
-    } catch (cause) {
-      this.#database.close();
-      if (/lock|busy/i.test(String(cause))) {
-        throw new CeliumError('STATE_LOCKED', `another process uses the devchain state ${file}`, { cause });
-      }
-      throw new CeliumError('INTERNAL', `the devchain state ${file} cannot be opened: move it away to start anew`, {
-        cause,
-      });
-    }
+    this.#file = file;
+    this.#database = openSqlite(
+      file,
+      `PRAGMA locking_mode = EXCLUSIVE;
+       PRAGMA journal_mode = WAL;
+       PRAGMA synchronous = FULL;
+       CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;
+       CREATE TABLE IF NOT EXISTS operations (hash TEXT PRIMARY KEY, block INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+       CREATE TABLE IF NOT EXISTS blocks
+         (number INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, time_ms INTEGER NOT NULL, transfers TEXT NOT NULL) STRICT;
+       CREATE TABLE IF NOT EXISTS snapshots
+         (block INTEGER PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL, state TEXT NOT NULL) STRICT;
+       BEGIN IMMEDIATE;
+       COMMIT;`,
+    );
     this.#insertLog = this.#database.prepare('INSERT INTO log (entry) VALUES (?)');
     this.#insertOperation = this.#database.prepare('INSERT INTO operations (hash, block) VALUES (?, ?)');
     this.#insertBlock = this.#database.prepare(
@@ -165,14 +158,14 @@ export class DevchainStore {
   }
 
   #transaction(write: () => void): void {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      write();
-      this.#database.exec('COMMIT');
-    } catch (cause) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      if (/full/i.test(String(cause))) throw new CeliumError('DISK_FULL', 'the devchain log could not grow', { cause });
-      throw cause;
-    }
+    guardSqlite(this.#file, () => {
+      this.#database.exec('BEGIN IMMEDIATE');
+      try {
+        write();
+        this.#database.exec('COMMIT');
+      } finally {
+        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      }
+    });
   }
 }

@@ -1,8 +1,9 @@
 /** A program's own append-only log in one SQLite file. An entry that was returned is on disk, whatever happens next. */
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CeliumError, canonicalJson, type LogEntry, type Signed } from '@celium/contract';
 import type { KeySigner } from '../keys/key-pair.ts';
 import { signDocument } from '../signing/documents.ts';
+import { guardSqlite, openSqlite } from '../sqlite-file.ts';
 import { EMPTY_LOG_HASH, nextLogEntry, replayLog, type LogDifference, type LogPosition } from './log-hash.ts';
 
 const LARGEST_PAGE = 10_000;
@@ -22,6 +23,7 @@ interface Row {
  * const head = await log.signHead(machineKey, clock.now());
  */
 export class SqliteLog {
+  readonly #file: string;
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #page: StatementSync;
@@ -32,22 +34,16 @@ export class SqliteLog {
    * its last entry does not hash to what it says (restore it from a copy; `verify` finds the first difference).
    */
   constructor(file: string) {
-    this.#database = new DatabaseSync(file);
-    try {
-      this.#database.exec(`
-        PRAGMA locking_mode = EXCLUSIVE;
-        PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = FULL;
-        CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;
-        BEGIN IMMEDIATE;
-        COMMIT;
-      `);
-    } catch (cause) {
-      this.#database.close();
-      throw new CeliumError('STATE_LOCKED', `the log ${file} cannot be opened for writing: ${String(cause)}`, {
-        cause,
-      });
-    }
+    this.#file = file;
+    this.#database = openSqlite(
+      file,
+      `PRAGMA locking_mode = EXCLUSIVE;
+       PRAGMA journal_mode = WAL;
+       PRAGMA synchronous = FULL;
+       CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;
+       BEGIN IMMEDIATE;
+       COMMIT;`,
+    );
     this.#insert = this.#database.prepare('INSERT INTO entries (seq, entry) VALUES (?, ?)');
     this.#page = this.#database.prepare('SELECT seq, entry FROM entries WHERE seq >= ? ORDER BY seq LIMIT ?');
     this.#position = this.#readPosition(file);
@@ -61,12 +57,7 @@ export class SqliteLog {
   /** Appends one entry and returns it once it is on disk. `atMs` is unix ms. Throws `DISK_FULL`; nothing half-written stays. */
   append(kind: string, body: unknown, atMs: number): LogEntry {
     const entry = nextLogEntry(this.#position, kind, body, atMs);
-    try {
-      this.#insert.run(entry.seq, canonicalJson(entry));
-    } catch (cause) {
-      if (/full/i.test(String(cause))) throw new CeliumError('DISK_FULL', 'the log could not grow', { cause });
-      throw cause;
-    }
+    guardSqlite(this.#file, () => this.#insert.run(entry.seq, canonicalJson(entry)));
     this.#position = { height: entry.seq, hash: entry.hash };
     return entry;
   }

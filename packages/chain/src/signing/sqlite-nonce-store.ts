@@ -1,6 +1,7 @@
 /** Nonces on disk for programs without Postgres: seen ones are refused across restarts, until expiry plus ten minutes. */
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CeliumError, NONCE_MEMORY_MS } from '@celium/contract';
+import { guardSqlite, openSqlite } from '../sqlite-file.ts';
 import { NONCES_FULL, type NonceStore } from './requests.ts';
 
 /** Options: `now` in unix ms; `maxNonces` bounds the table (default one million, about 150 MB at worst). */
@@ -14,6 +15,7 @@ export interface SqliteNonceStoreOptions {
  * When it is full of nonces that may not be forgotten yet, a claim throws `RATE_LIMITED` instead of forgetting one.
  */
 export class SqliteNonceStore implements NonceStore {
+  readonly #file: string;
   readonly #database: DatabaseSync;
   readonly #now: () => number;
   readonly #maxNonces: number;
@@ -24,14 +26,15 @@ export class SqliteNonceStore implements NonceStore {
   constructor(file: string, options: SqliteNonceStoreOptions) {
     this.#now = options.now;
     this.#maxNonces = options.maxNonces ?? 1_000_000;
-    this.#database = new DatabaseSync(file);
-    this.#database.exec(`
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = NORMAL;
-      PRAGMA busy_timeout = 2000;
-      CREATE TABLE IF NOT EXISTS nonces (nonce TEXT PRIMARY KEY, forget_at_ms INTEGER NOT NULL) WITHOUT ROWID, STRICT;
-      CREATE INDEX IF NOT EXISTS nonces_by_age ON nonces (forget_at_ms);
-    `);
+    this.#file = file;
+    this.#database = openSqlite(
+      file,
+      `PRAGMA journal_mode = WAL;
+       PRAGMA synchronous = NORMAL;
+       PRAGMA busy_timeout = 2000;
+       CREATE TABLE IF NOT EXISTS nonces (nonce TEXT PRIMARY KEY, forget_at_ms INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+       CREATE INDEX IF NOT EXISTS nonces_by_age ON nonces (forget_at_ms);`,
+    );
     this.#insert = this.#database.prepare('INSERT OR IGNORE INTO nonces (nonce, forget_at_ms) VALUES (?, ?)');
     this.#forget = this.#database.prepare('DELETE FROM nonces WHERE forget_at_ms < ?');
     const row = this.#database.prepare('SELECT count(*) AS count FROM nonces').get() as { count: number };
@@ -39,6 +42,15 @@ export class SqliteNonceStore implements NonceStore {
   }
 
   async claim(nonce: string, expiresAtMs: number): Promise<boolean> {
+    return guardSqlite(this.#file, () => this.#claim(nonce, expiresAtMs));
+  }
+
+  /** Closes the file; the store is of no use afterwards. */
+  close(): void {
+    this.#database.close();
+  }
+
+  #claim(nonce: string, expiresAtMs: number): boolean {
     this.#count -= Number(this.#forget.run(Math.floor(this.#now())).changes);
     if (this.#count >= this.#maxNonces) {
       throw new CeliumError('RATE_LIMITED', NONCES_FULL);
@@ -46,10 +58,5 @@ export class SqliteNonceStore implements NonceStore {
     const { changes } = this.#insert.run(nonce, Math.ceil(expiresAtMs + NONCE_MEMORY_MS));
     this.#count += Number(changes);
     return Number(changes) === 1;
-  }
-
-  /** Closes the file; the store is of no use afterwards. */
-  close(): void {
-    this.#database.close();
   }
 }
