@@ -73,6 +73,14 @@ describe('a second is billable', () => {
     expect(meterOf(inOrder(beats(0, 100), probes(0, 3_000))).billableMs).toBe(100 * S);
   });
 
+  test('only from the moment at which the pod became ready, though the agent spoke of it before', () => {
+    const starting = beats(0, 40).map((event) => ({ ...event, ready: 0 }));
+    expect(meterOf(inOrder(starting, beats(50, 300, 45), probes(0, 300)))).toMatchObject({
+      billableMs: 255 * S,
+      freeMs: { agentSilent: 0 },
+    });
+  });
+
   test('from the moment at which the pod became ready, though the first heartbeats were lost', () => {
     expect(meterOf(inOrder(beats(40, 300), probes(0, 300))).billableMs).toBe(300 * S);
   });
@@ -374,7 +382,8 @@ type GroundTruth = typeof groundTruth extends fc.Arbitrary<infer T> ? T : never;
 /** What arrives at the market: first and final word at once, heartbeats with delays, losses and doubles; probes with a final one. */
 function arrivals(truth: GroundTruth, network: { delayed: boolean }): Event[] {
   const says = (atMs: number): number => Math.floor((atMs - truth.bootMs) * (1 + truth.driftPpm / 1e6));
-  const sent: Event[] = [agent(truth.bootMs, 0), agent(truth.endMs, says(truth.endMs))];
+  // The last word comes when the pod's end is known, a little after it.
+  const sent: Event[] = [agent(0, 0), agent(truth.bootMs, 0), agent(truth.endMs + 700, says(truth.endMs))];
   let index = 0;
   for (let at = truth.bootMs + truth.beatPhaseMs; at < truth.endMs; at += 10 * S, index += 1) {
     if ((truth.lost[index] as number) < 15) continue;

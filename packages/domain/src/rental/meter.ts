@@ -109,22 +109,25 @@ const RELAY_ABOVE_MS = 15_000;
 
 /** Takes in one heartbeat. A repeated or older one changes nothing. */
 export function seenByAgent(before: MeterState, sighting: AgentSighting): MeterState {
-  const last = before.lastAgent;
   if (before.replacedPods.includes(podKey(sighting))) return before;
   const meter = onTimeline(before, sighting.received.bootId);
-  if (last === null) return fold(layFirst(meter, sighting, true));
+  const last = meter.lastAgent;
+  if (last === null) return begin(meter, sighting, sighting.cumulativeMs);
   if (podKey(last) !== podKey(sighting)) {
+    // It may count on from before (the same pod after a reboot), so its word begins here.
     const replacedPods = [...meter.replacedPods, podKey(last)].slice(-MAX_REPLACED_PODS);
-    return fold(layFirst({ ...meter, replacedPods }, sighting, false));
+    return begin({ ...meter, replacedPods }, sighting, 0);
   }
   const readyMs = sighting.cumulativeMs - last.cumulativeMs;
-  if (readyMs <= 0) return meter;
-  if (meter.agentClock === null || last.received.bootId !== sighting.received.bootId) {
+  if (last.received.bootId !== sighting.received.bootId) {
+    if (readyMs <= 0) return meter;
     const owed = countFree(meter, 'marketAway', Math.min(readyMs, MAX_OWED_ABSENCE_MS));
     return { ...owed, lastAgent: sighting, agentClock: clockFrom(sighting, false) };
   }
   const elapsedMs = sighting.received.atMs - last.received.atMs;
   if (elapsedMs <= 0) return meter;
+  if (last.cumulativeMs === 0) return begin(meter, sighting, sighting.cumulativeMs);
+  if (readyMs <= 0 || meter.agentClock === null) return meter;
   if (elapsedMs > MAX_WITNESS_GAP_MS) {
     const agentClock = { ...clockFrom(sighting, false), laidToMs: meter.agentClock.laidToMs };
     return fold(lay({ ...meter, agentClock }, sighting, readyMs, 'late'));
@@ -165,13 +168,16 @@ function onTimeline(meter: MeterState, bootId: string): MeterState {
 }
 
 /**
- * Lays the first word on a pod. On the rental's first pod it reaches back by what the pod had been ready, unless that is longer than
- * the longest gap. A later pod, or the same one after a reboot, may count on from before: it begins at the sighting.
+ * The first word that a pod is ready: it reaches back by `backMs`, unless that is longer than the longest gap. A pod that has not been
+ * ready yet (0 ms) says nothing of when it will be, so its clock is not set.
  */
-function layFirst(meter: MeterState, sighting: AgentSighting, first: boolean): MeterState {
-  const backMs = first && sighting.cumulativeMs <= MAX_WITNESS_GAP_MS ? sighting.cumulativeMs : 0;
-  const laidToMs = meter.agentClock?.laidToMs ?? sighting.received.atMs - backMs;
-  return lay({ ...meter, agentClock: { ...clockFrom(sighting, first), laidToMs } }, sighting, backMs, 'ready');
+function begin(meter: MeterState, sighting: AgentSighting, backMs: number): MeterState {
+  if (sighting.cumulativeMs === 0) return { ...meter, lastAgent: sighting };
+  const reachMs = backMs <= MAX_WITNESS_GAP_MS ? backMs : 0;
+  const first = meter.replacedPods.length === 0 && meter.leadMs === null;
+  const laidToMs = meter.agentClock?.laidToMs ?? sighting.received.atMs - reachMs;
+  const agentClock = { ...clockFrom(sighting, first), laidToMs };
+  return fold(lay({ ...meter, agentClock }, sighting, reachMs, 'ready'));
 }
 
 /** Lays `readyMs` of the agent's word so that it ends at the sighting's own moment; what lies before it is silence. */
