@@ -194,7 +194,7 @@ export class World {
     const port = ['--port', String(this.ports[name])];
     switch (name) {
       case 'devchain':
-        return [...common, ...port, '--block-ms', '250'];
+        return [...common, ...port, '--block-ms', '250', '--tempo', '10', '--weights-rate', '10', '--serving-rate', '1', '--netuid', String(NETUID)];
       case 'market':
         return [...common, ...port, '--chain', this.chainUrl, '--netuid', String(NETUID), '--allow-private'];
       case 'agent':

@@ -1,10 +1,6 @@
 /** The types of one call, computed from the route table: what goes in, what comes out. */
 
-import type { OperationId, Routes } from '@celium/contract';
-import type { z } from 'zod';
-
-/** What a schema takes, before defaults; `never` for a part that the route does not have. */
-type InputOf<Schema> = Schema extends z.ZodType ? z.input<Schema> : never;
+import type { InputOf, OperationId, OutputOf, Routes } from '@celium/contract';
 
 /** One part of a call: absent when the route has none, optional when all of its fields are. */
 type Part<Name extends string, Input> = [Input] extends [never]
@@ -36,7 +32,7 @@ export type CallInput<Id extends OperationId> = Part<'params', PartOfRoute<Id, '
   CallSettings;
 
 /** What `call` answers for one operation. */
-export type CallReply<Id extends OperationId> = z.output<Routes[Id]['reply']>;
+export type CallReply<Id extends OperationId> = OutputOf<Routes[Id]['reply']>;
 
 /** The input may be left out when nothing in it is needed. */
 export type CallArguments<Id extends OperationId> =

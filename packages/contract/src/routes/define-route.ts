@@ -53,3 +53,9 @@ export function defineRoute<
 >(route: Route<Params, Query, Body, Reply>): Route<Params, Query, Body, Reply> {
   return route;
 }
+
+/** What a schema takes, before its defaults; `never` for a part that a route does not have. */
+export type InputOf<Schema> = Schema extends z.ZodType ? z.input<Schema> : never;
+
+/** What a schema gives, defaults filled in. */
+export type OutputOf<Schema> = Schema extends z.ZodType ? z.output<Schema> : never;
