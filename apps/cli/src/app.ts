@@ -13,7 +13,10 @@ import { CeliumError } from '@celium/contract';
 import { lsCommand } from './commands/offers.ts';
 import { loginCommand, signupCommand } from './commands/account.ts';
 import { COMPLETE_ROUTE, completionRoutes } from './commands/completion.ts';
+import { demoCommand } from './commands/demo.ts';
 import { devRoutes } from './commands/dev.ts';
+import { proofRoutes } from './commands/proof.ts';
+import { providerRoutes } from './commands/provider.ts';
 import { keysRoutes } from './commands/keys.ts';
 import { execCommand, logsCommand, sshCommand } from './commands/login-to-pod.ts';
 import { balanceCommand, billCommand } from './commands/money.ts';
@@ -64,6 +67,7 @@ export function makeApplication(options: { json?: boolean; trace?: boolean } = {
   return buildApplication(
     buildRouteMap({
       routes: {
+        demo: demoCommand,
         ls: lsCommand,
         up: upCommand,
         ps: psCommand,
@@ -76,6 +80,8 @@ export function makeApplication(options: { json?: boolean; trace?: boolean } = {
         keys: keysRoutes,
         signup: signupCommand,
         login: loginCommand,
+        proof: proofRoutes,
+        provider: providerRoutes,
         serve: serveCommand,
         validator: validatorRoutes,
         devchain: devchainCommand,

@@ -13,6 +13,11 @@ const ENTRIES = {
 
 export type ProgramName = keyof typeof ENTRIES;
 
+/** The entry file of a program, from the repository's root. */
+export function programEntry(program: ProgramName): string {
+  return ENTRIES[program];
+}
+
 /** The command line of a program: Node, its quiet flags, the entry file, the program's own arguments. */
 export function programArguments(program: ProgramName, args: readonly string[]): string[] {
   const entry = fileURLToPath(new URL(`../../../../${ENTRIES[program]}`, import.meta.url));

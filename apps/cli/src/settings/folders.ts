@@ -15,5 +15,6 @@ export function foldersOf(env: Readonly<Partial<Record<string, string>>>): Folde
   const home = env['CELIUM_HOME'];
   if (home !== undefined && home !== '') return { config: join(home, 'config'), state: join(home, 'state') };
   const paths = envPaths('celium', { suffix: '' });
-  return { config: paths.config, state: paths.data };
+  // env-paths calls XDG_STATE_HOME's folder `log`.
+  return { config: paths.config, state: paths.log };
 }

@@ -1,0 +1,146 @@
+/** `celium demo`: the whole market on this machine, once or until Ctrl-C. */
+
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { buildCommand } from '@stricli/core';
+import { CeliumError } from '@celium/contract';
+import type { CliContext } from '../context.ts';
+import { openProgressView } from '../output/progress-view.ts';
+import { answersInJson, toJson } from '../output/result.ts';
+import { foldersOf } from '../settings/folders.ts';
+import type { RunningDemo } from '../demo/demo.ts';
+import { describe, jsonFlag, type OutputFlags } from './flags.ts';
+
+interface DemoFlags extends OutputFlags {
+  once?: boolean | undefined;
+  state?: string | undefined;
+  keep?: boolean | undefined;
+  docker?: string | undefined;
+  tools?: string | undefined;
+  link?: string | undefined;
+}
+
+export const demoCommand = buildCommand<DemoFlags, [], CliContext>({
+  async func(flags) {
+    const { Demo, forgetState } = await import('../demo/demo.ts');
+    const { clearLeftovers } = await import('../demo/leftovers.ts');
+    const { describeReport } = await import('../demo/report.ts');
+    const json = answersInJson(this, flags.json);
+    const view = openProgressView(this, json ? 'json' : 'text');
+    const demos = demosFolder(this);
+    await clearLeftovers(demos);
+    const state = flags.state === undefined ? join(demos, `${this.nowMs()}-${process.pid}`) : resolve(flags.state);
+    const keep = flags.keep === true || flags.state !== undefined;
+    const { docker, tools, link } = flags;
+    const engineState = process.getuid?.() === 0 ? undefined : join(foldersOf(this.process.env).state, 'engine-state');
+    const demo = new Demo({ state, docker, engineState, tools, link, nowMs: this.nowMs }, view);
+    const end = awaitEnd(demo);
+    let running: RunningDemo | null = null;
+    let failed = true;
+    try {
+      running = await Promise.race([demo.run(), end.asked]);
+      if (running !== null && flags.once !== true) {
+        view.close();
+        this.process.stderr.write(`\n${describeReport(running.report)}\n${whatNext(running, state)}`);
+        await end.asked;
+      }
+      failed = false;
+    } finally {
+      const left = await view.step(
+        'stop everything',
+        () => demo.close(),
+        (count) => (count === 0 ? 'nothing left' : `${count} containers removed`),
+      );
+      end.stopListening();
+      if (running !== null)
+        running.report.containersLeft = Math.max(running.report.containersLeft, flags.once === true ? left : 0);
+      if (!keep && !failed) forgetState(state);
+      view.close();
+      if (failed && !json) this.process.stderr.write(`logs of the programs: ${join(state, 'logs')}\n`);
+    }
+    if (running === null || flags.once !== true) return;
+    const { report } = running;
+    if (json) this.process.stdout.write(`${toJson(report)}\n`);
+    else this.process.stdout.write(`\n${describeReport(report)}`);
+    if (!report.ok)
+      throw new CeliumError('INTERNAL', `The demo ran, but did not keep its promises: ${report.broken.join('; ')}.`);
+  },
+  parameters: {
+    flags: {
+      json: {
+        ...jsonFlag,
+        brief: 'Print events as JSON lines, and the result as the last one; the default when piped',
+      },
+      once: { kind: 'boolean', brief: 'End by itself after the bill', optional: true, withNegated: false },
+      state: {
+        kind: 'parsed',
+        parse: String,
+        placeholder: 'dir',
+        brief: 'Folder for everything; kept at the end',
+        optional: true,
+      },
+      keep: { kind: 'boolean', brief: 'Keep the folder at the end', optional: true, withNegated: false },
+      docker: { kind: 'parsed', parse: String, placeholder: 'socket', brief: 'Docker socket to use', optional: true },
+      tools: { kind: 'parsed', parse: String, placeholder: 'dir', brief: 'Folder with another prover', optional: true },
+      link: {
+        kind: 'parsed',
+        parse: String,
+        placeholder: 'spec',
+        brief: 'A worse path between validator and pods: delay=MS,loss=0..1,rate=BYTES_PER_SECOND',
+        optional: true,
+      },
+    },
+  },
+  docs: {
+    brief: 'See the whole market work on this machine',
+    fullDescription: describe(
+      'Sets up what is missing (container engine, base image), starts a chain, a market, a provider’s agent and a validator, waits until the machine is verified, and then rents it as a stranger would: sign up, key, rent, ssh, stop, bill. It uses free ports and a folder of its own, so it may run beside anything.',
+      [
+        ['celium demo', 'stays up and says what to type next; Ctrl-C ends it'],
+        ['celium demo --once', 'ends by itself'],
+        ['celium demo --once --json | tail -n 1', 'the measured result as one object'],
+      ],
+    ),
+  },
+});
+
+/** Where demos live: a place that the accounts of pods and of the database can enter. */
+function demosFolder(context: CliContext): string {
+  if (process.getuid?.() === 0 && context.process.env['CELIUM_HOME'] === undefined) return '/var/lib/celium/demos';
+  return join(foldersOf(context.process.env).state, 'demos');
+}
+
+/** Resolves with null when a signal asks for the end; rejects when a program ends by itself. */
+function awaitEnd(demo: { onDeath(tell: (fault: CeliumError) => void): void }): {
+  asked: Promise<null>;
+  stopListening: () => void;
+} {
+  let stopListening = (): void => {};
+  const asked = new Promise<null>((resolveAsked, reject) => {
+    const end = (): void => resolveAsked(null);
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, end);
+    stopListening = () => {
+      for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(name, end);
+    };
+    demo.onDeath(reject);
+  });
+  // It may be rejected while nobody waits for it: the run is rejected by the same cause.
+  asked.catch(() => {});
+  return { asked, stopListening };
+}
+
+function whatNext({ marketUrl, validatorUrl, machine }: RunningDemo, state: string): string {
+  const celium = existsSync('celium') ? './celium' : 'celium';
+  return `The market is up: ${marketUrl}. In another terminal:
+
+  export CELIUM_HOME=${join(state, 'renter')} CELIUM_MARKET=${marketUrl} CELIUM_VALIDATOR=${validatorUrl}
+  ${celium} ls                     what there is
+  ${celium} up                     rent it
+  ${celium} ps                     your pods; then ssh, exec, logs, bill, rm with the pod's first letters
+  ${celium} proof ls               the validator's receipts; then proof get and proof verify
+
+  state and logs  ${state}
+  machine         ${machine.facts.machineId}
+  stop            Ctrl-C: pods, programs and this state are removed${state.includes('/demos/') ? '' : ' (the folder stays)'}
+`;
+}
