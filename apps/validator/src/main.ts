@@ -4,23 +4,18 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { DatabaseSync } from 'node:sqlite';
-import {
-  DevchainClient,
-  devchainHttpPort,
-  parseKeyfile,
-  RequestSigner,
-  type KeyPair,
-  type SubnetChain,
-} from '@celium/chain';
+import { connectChain, parseKeyfile, RequestSigner, type KeyPair, type SubnetChain } from '@celium/chain';
 import { CeliumError, crashAt, errorBody, ERRORS } from '@celium/contract';
 import { createApi } from './api/server.ts';
 import { AuditPool } from './audit/pool.ts';
+import type { AxonAddress } from './axon.ts';
 import { createLagMeter } from './check/loop-lag.ts';
 import { pause } from './check/pause.ts';
 import { sizeClassOf } from './check/receipt.ts';
 import { systemTime } from './clock.ts';
 import { Discovery } from './discovery/discover.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
+import { isPrivateAddress } from './network/addresses.ts';
 import { createAgentClient } from './network/agent-client.ts';
 import { createNetwork } from './network/json-over-http.ts';
 import { createReport } from './report.ts';
@@ -45,7 +40,7 @@ async function run(settings: Settings): Promise<void> {
   const database = openDatabase(settings.stateFolder);
   const stop = new AbortController();
   const auditor = new AuditPool(settings.auditThreads);
-  const chain = new DevchainClient(devchainHttpPort(settings.chainUrl));
+  const chain = connectChain(settings.chainUrl);
   for (const name of ['SIGTERM', 'SIGINT'] as const)
     process.once(name, () => {
       stop.abort();
@@ -56,12 +51,13 @@ async function run(settings: Settings): Promise<void> {
     const parts = assemble(settings, { hotkey, database, auditor, chain, netuid, report });
     const api = createApi({ ...parts.ports, status: () => describe(parts, hotkey, netuid) });
     const url = await listen(api, settings);
+    const axon = axonOf(settings, url);
     report({ event: 'ready', url, pid: process.pid, hotkey: hotkey.ss58, netuid });
     try {
       if (settings.once) {
         const machines = await runOnce(parts, stop.signal);
         report({ event: 'step', name: 'check every machine once', status: 'done', detail: `${machines} machines` });
-      } else await runValidator(parts, stop.signal);
+      } else await runValidator(parts, axon, stop.signal);
     } finally {
       await api.close();
     }
@@ -122,7 +118,8 @@ function assemble(
     directory,
     netuid,
     report,
-    neurons: () => chain.neurons(),
+    // Our own axon serves this validator's API, not a manifest.
+    neurons: async () => (await chain.neurons()).filter((neuron) => neuron.hotkey !== hotkey.ss58),
     markets: settings.marketUrls,
   });
   return { ports, discovery, scheduler: new Scheduler(ports) };
@@ -163,6 +160,18 @@ async function listen(api: ReturnType<typeof createApi>, settings: Settings): Pr
   }
   const { address, port, family } = api.server.address() as AddressInfo;
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}
+
+/** What the chain is told of us: an address, never a name. Null where strangers could not use it, or the chain is not to know. */
+function axonOf(settings: Settings, url: string): AxonAddress | null {
+  const { hostname, port } = new URL(url);
+  const ip = settings.axonIp ?? hostname.replace(/^\[(.*)\]$/, '$1');
+  if (isPrivateAddress(ip) && !settings.allowPrivate) return null;
+  return isUnspecified(ip) ? null : { ip, port: Number(port) };
+}
+
+function isUnspecified(ip: string): boolean {
+  return ip === '0.0.0.0' || ip === '::';
 }
 
 function describe(parts: ValidatorParts, hotkey: KeyPair, netuid: number): Record<string, unknown> {

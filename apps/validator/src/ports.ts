@@ -17,9 +17,9 @@ export type LeaseAnswer =
   /** A refusal that the agent signed, checked against the machine key. */
   | { kind: 'refused'; refusal: Signed<'lease-refusal'> }
   /** An error answer without a signed refusal; `code` is of the error table when it named one. */
-  | { kind: 'error'; code: string; message: string };
+  | { kind: 'error'; code: string; message: string; reachable: boolean };
 
-/** What an agent answered to a lease command. */
+/** What an agent answered to a lease command; `reachable` is false when nothing came back from who the manifest names. */
 export type CommandAnswer =
   | { kind: 'done'; lease: LeaseStatus }
   | { kind: 'error'; code: string; message: string; reachable: boolean };

@@ -1,6 +1,7 @@
 /** The command line of `celium validator run`. */
 
 import { homedir } from 'node:os';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CeliumError } from '@celium/contract';
@@ -15,6 +16,7 @@ export const HELP = `Verifies machines: leases them, challenges them over SSH, s
   --state DIR         leases, receipts, transcripts, log (default $XDG_STATE_HOME/celium/validator)
   --host ADDRESS      where the public API listens (default 127.0.0.1)
   --port N            its port (default 7760; 0 takes any free one)
+  --axon-ip ADDRESS   the address of the API as the chain is told it (default: that of --host)
   --allow-private     go to machines at private and loopback addresses
   --recheck-ms N      time between routine checks of a machine (default 5400000, 90 minutes)
   --retry-ms N        time to the repetition of a failed check (default 300000; at most 10 minutes)
@@ -34,6 +36,7 @@ export interface Settings {
   stateFolder: string;
   host: string;
   port: number;
+  axonIp: string | undefined;
   allowPrivate: boolean;
   intervals: Intervals;
   parallel: number;
@@ -73,6 +76,7 @@ export function readSettings(argv: readonly string[], env: Record<string, string
     stateFolder: values.state ?? join(stateHome, 'celium', 'validator'),
     host: values.host ?? '127.0.0.1',
     port: number('port', 7760, 0, 65_535),
+    axonIp: axonIp(values['axon-ip']),
     allowPrivate: values['allow-private'] === true,
     intervals: {
       recheckMs: number('recheck-ms', 90 * 60_000, 1_000, 24 * 3_600_000),
@@ -99,6 +103,7 @@ function parse(argv: readonly string[]) {
         state: text,
         host: text,
         port: text,
+        'axon-ip': text,
         'allow-private': flag,
         'recheck-ms': text,
         'retry-ms': text,
@@ -120,6 +125,11 @@ function marketUrl(given: string): string {
   if (!/^https?:\/\//.test(given) || !URL.canParse(given))
     throw new CeliumError('USAGE', `--market ${given}: an http(s) address, for example http://127.0.0.1:7750.`);
   return given.replace(/\/+$/, '');
+}
+
+function axonIp(given: string | undefined): string | undefined {
+  if (given === undefined || isIP(given) !== 0) return given;
+  throw new CeliumError('USAGE', `--axon-ip ${given}: an IP address; the chain takes no names.`);
 }
 
 function proverPath(given: string): string {

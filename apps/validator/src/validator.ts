@@ -1,5 +1,6 @@
 /** The validator as a whole: its loops, each bounded and each on its own, until a signal ends them. */
 
+import { serveAxon, type AxonAddress } from './axon.ts';
 import { pause } from './check/pause.ts';
 import { sweepLeases } from './check/lease.ts';
 import type { Discovery } from './discovery/discover.ts';
@@ -19,11 +20,16 @@ const SCHEDULE_EVERY_MS = 250;
 const SWEEP_EVERY_MS = 1_000;
 const PUBLISH_EVERY_MS = 500;
 const WEIGHTS_EVERY_MS = 6_000;
+const AXON_EVERY_MS = 30_000;
 /** How long `--once` waits for leases to be over and receipts to be published. */
 const ONCE_FLUSH_MS = 60_000;
 
 /** Runs until `signal` aborts: first whatever a crash left leased is stopped, then everything at once. */
-export async function runValidator(parts: ValidatorParts, signal: AbortSignal): Promise<void> {
+export async function runValidator(
+  parts: ValidatorParts,
+  axon: AxonAddress | null,
+  signal: AbortSignal,
+): Promise<void> {
   const { ports, discovery, scheduler } = parts;
   const every = (name: string, everyMs: number, work: () => Promise<void> | void): Promise<void> =>
     repeat(parts, name, everyMs, work, signal);
@@ -33,6 +39,7 @@ export async function runValidator(parts: ValidatorParts, signal: AbortSignal): 
     every('schedule', SCHEDULE_EVERY_MS, () => scheduler.startDue(signal)),
     every('publish', PUBLISH_EVERY_MS, async () => void (await publishDue(ports))),
     every('set weights', WEIGHTS_EVERY_MS, () => setWeights(ports)),
+    every('serve axon', AXON_EVERY_MS, () => serveAxon(ports, axon)),
   ]);
   await scheduler.settle();
   await sweepLeases(ports);

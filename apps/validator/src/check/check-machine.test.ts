@@ -1,12 +1,11 @@
 /** What a check concludes of honest machines and of cheats: every refusal has its reason in a signed receipt, and no unit stays leased. */
 
-import { keyFromUri, verifyDocument } from '@celium/chain';
+import { verifyDocument } from '@celium/chain';
 import { canonicalJson, claimOfReceipt, type Receipt } from '@celium/contract';
 import { checkClaim, parseTranscript, type ProofClaim } from '@celium/proof';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Cheat } from '../testing/cheating-prover.ts';
 import { openCheckBench, VALIDATOR, type CheckBench } from '../testing/check-bench.ts';
-import { POD_HOST_KEY } from '../testing/local-agent.ts';
 import { checkMachine } from './check-machine.ts';
 
 const benches: CheckBench[] = [];

@@ -37,9 +37,6 @@ export interface UnitReport {
 /** How often a run is made at most when each was late only because our own event loop stalled. */
 const MAX_RUNS = 3;
 
-/** Codes of a lease request that say: it did not reach the agent that the manifest names. */
-const UNREACHABLE: ReadonlySet<string> = new Set(['AGENT_UNAVAILABLE', 'TIMEOUT', 'FORBIDDEN', 'KEY_NOT_DELEGATED']);
-
 /** Checks the given units of a machine at once, as far as they are free. Rejects only for faults of our own (disk, chain, audit threads). */
 export async function checkMachine(
   ports: CheckPorts,
@@ -77,8 +74,7 @@ function unleased(answer: Exclude<LeaseResult, { kind: 'leased' }>, units: strin
     const code = answer.grant === null ? 'BUSY_UNPROVEN' : 'UNITS_BUSY';
     return { kind: 'busy', code, message: answer.message, units };
   }
-  const kind = UNREACHABLE.has(answer.code) ? 'unreachable' : 'refused';
-  return { kind, code: answer.code, message: answer.message, units };
+  return { ...answer, units };
 }
 
 /** A lease of the units, or, where others hold some of them by good grants, of the rest; `leased` is how many others hold. */

@@ -25,7 +25,7 @@ export type LeaseResult =
   | { kind: 'leased'; requestId: string; grant: Signed<'grant'> }
   /** Another lease holds units; `grant` is the agent's proof of it when that proof is good, `units` what it holds. */
   | { kind: 'busy'; grant: Signed<'grant'> | null; units: string[]; message: string }
-  | { kind: 'refused'; code: string; message: string };
+  | { kind: 'refused' | 'unreachable'; code: string; message: string };
 
 /** How long a pod may take from grant to ready, pulling its image included. */
 const READY_TIMEOUT_MS = 180_000;
@@ -84,7 +84,8 @@ export async function takeLease(
   }
   // No signed word from the agent: it may have granted all the same, so the sweep asks again and stops what it finds.
   await giveUpLease(ports, requestId);
-  return { kind: 'refused', code: answer.code, message: answer.message };
+  const kind = answer.reachable ? 'refused' : 'unreachable';
+  return { kind, code: answer.code, message: answer.message };
 }
 
 /** The first difference between a grant and what was asked for, or null. */

@@ -61,7 +61,7 @@ export function createAgentClient(network: NetworkPort, signer: RequestSigner): 
       try {
         answer = await call(agent, 'POST', AGENT_API.leases, request);
       } catch (fault) {
-        return { kind: 'error', ...faultOf(fault) };
+        return { kind: 'error', ...faultOf(fault), reachable: false };
       }
       return readLeaseAnswer(agent, request, answer);
     },
@@ -75,7 +75,7 @@ function readLeaseAnswer(agent: AgentAddress, request: Signed<'lease-request'>, 
   const body = answer.json as { grant?: unknown; error?: { details?: { refusal?: unknown } } } | null;
   if (answer.status === 200) {
     const grant = verifyDocument('grant', body?.grant, { signer: agent.machineKey });
-    if (!grant.ok) return { kind: 'error', code: grant.code, message: grant.message };
+    if (!grant.ok) return { kind: 'error', code: grant.code, message: grant.message, reachable: true };
     return { kind: 'granted', grant: grant.signed };
   }
   const shown = body?.error?.details?.refusal;
@@ -84,7 +84,7 @@ function readLeaseAnswer(agent: AgentAddress, request: Signed<'lease-request'>, 
     if (refusal.ok && refusal.body.requestId === request.body.requestId && refusal.body.machineId === agent.machineId)
       return { kind: 'refused', refusal: refusal.signed };
   }
-  return { kind: 'error', ...errorOf(answer) };
+  return { kind: 'error', ...errorOf(answer), reachable: true };
 }
 
 function errorOf(answer: JsonAnswer): { code: string; message: string } {

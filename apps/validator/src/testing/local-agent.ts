@@ -87,7 +87,7 @@ export class LocalAgent implements AgentPort {
   }
 
   async requestLease(_agent: unknown, request: Signed<'lease-request'>): Promise<LeaseAnswer> {
-    if (this.down) return { kind: 'error', code: 'AGENT_UNAVAILABLE', message: 'down' };
+    if (this.down) return { kind: 'error', code: 'AGENT_UNAVAILABLE', message: 'down', reachable: false };
     const verified = verifyDocument('lease-request', request);
     if (!verified.ok) throw new CeliumError(verified.code, verified.message);
     const ask = { ...verified.body, authority: verified.signer };
