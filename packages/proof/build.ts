@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { generateRounds } from './generate-rounds.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -53,7 +54,11 @@ export function compileKernels(shared: boolean): string {
   }
 }
 
+/** The generated part of the source, relative to this file. */
+export const ROUNDS_PATH = 'assembly/rounds.ts';
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(join(here, ROUNDS_PATH), generateRounds());
   for (const { path, shared } of WASM_MODULES) {
     writeFileSync(join(here, path), compileKernels(shared));
     process.stdout.write(`${path}\n`);

@@ -1,47 +1,47 @@
 /** The filled memory: cells from (seed, counter), keyed digests of 16 KiB blocks, and walks that hop from cell to cell. */
-import {
-  DOMAIN_ADDRESS,
-  DOMAIN_FILL,
-  DOMAIN_WALK,
-  iterate,
-  loadStates,
-  rotl,
-  setWords,
-  startStates,
-  storeStates,
-} from './chacha';
+import { DOMAIN_ADDRESS, DOMAIN_FILL, DOMAIN_WALK, loadStates, setWords, startStates, storeStates } from './chacha';
+import { iterateFive, streamFour } from './rounds';
+import { rotateLeft } from './vectors';
 
-/** Four cells with the counters c0 to c3, written to o0 to o3. */
-function makeCells(
-  scratch: usize,
-  seed: usize,
-  iterations: i32,
-  c0: u64,
-  c1: u64,
-  c2: u64,
-  c3: u64,
-  o0: usize,
-  o1: usize,
-  o2: usize,
-  o3: usize,
-): void {
+/** Where the fifth state of five lies behind the four. */
+const SINGLE: usize = 256;
+
+/** Starts five cell states: four as vectors, the fifth as words behind them. */
+function startFive(scratch: usize, seed: usize): void {
   startStates(scratch, seed, DOMAIN_FILL);
-  setWords(scratch, 12, <i32>c0, <i32>c1, <i32>c2, <i32>c3);
-  setWords(scratch, 13, <i32>(c0 >> 32), <i32>(c1 >> 32), <i32>(c2 >> 32), <i32>(c3 >> 32));
-  iterate(scratch, iterations);
-  storeStates(scratch, o0, o1, o2, o3);
+  const single = scratch + SINGLE;
+  for (let word: usize = 0; word < 16; word++) store<i32>(single + (word << 2), load<i32>(scratch + (word << 4)));
 }
 
-/** `count` (a multiple of 4) consecutive cells from `counter` on, written to `out`. */
+/** Sets words 12 and 13 of state `lane` of five to a cell's counter. */
+function setCounter(scratch: usize, lane: u32, counter: u64): void {
+  const at = lane < 4 ? scratch + 192 + ((<usize>lane) << 2) : scratch + SINGLE + 48;
+  store<i32>(at, <i32>counter);
+  store<i32>(at + (lane < 4 ? 16 : 4), <i32>(counter >> 32));
+}
+
+/** Writes five finished states to the cells first .. first + 4 of `out`; those past `last` fall on `last`, where they repeat what is there. */
+function storeFive(scratch: usize, out: usize, first: u32, last: u32): void {
+  const o0 = out + ((<usize>first) << 6);
+  const o1 = out + ((<usize>min(first + 1, last)) << 6);
+  const o2 = out + ((<usize>min(first + 2, last)) << 6);
+  const o3 = out + ((<usize>min(first + 3, last)) << 6);
+  storeStates(scratch, o0, o1, o2, o3);
+  memory.copy(out + ((<usize>min(first + 4, last)) << 6), scratch + SINGLE, 64);
+}
+
+/** `count` consecutive cells from `counter` on, written to `out`. */
 export function fillCells(scratch: usize, seed: usize, iterations: i32, counter: u64, count: u32, out: usize): void {
-  for (let i: u32 = 0; i < count; i += 4) {
-    const c = counter + <u64>i;
-    const o = out + ((<usize>i) << 6);
-    makeCells(scratch, seed, iterations, c, c + 1, c + 2, c + 3, o, o + 64, o + 128, o + 192);
+  const last = count - 1;
+  for (let i: u32 = 0; i < count; i += 5) {
+    startFive(scratch, seed);
+    for (let lane: u32 = 0; lane < 5; lane++) setCounter(scratch, lane, counter + <u64>min(i + lane, last));
+    iterateFive(scratch, iterations);
+    storeFive(scratch, out, i, last);
   }
 }
 
-/** `count` (a multiple of 4) cells whose counters are the u64 at `counters`, written to `out`. */
+/** `count` cells whose counters are the u64 at `counters`, written to `out`. */
 export function fillCellsAt(
   scratch: usize,
   seed: usize,
@@ -50,22 +50,14 @@ export function fillCellsAt(
   count: u32,
   out: usize,
 ): void {
-  for (let i: u32 = 0; i < count; i += 4) {
-    const c = counters + ((<usize>i) << 3);
-    const o = out + ((<usize>i) << 6);
-    makeCells(
-      scratch,
-      seed,
-      iterations,
-      load<u64>(c, 0),
-      load<u64>(c, 8),
-      load<u64>(c, 16),
-      load<u64>(c, 24),
-      o,
-      o + 64,
-      o + 128,
-      o + 192,
-    );
+  const last = count - 1;
+  for (let i: u32 = 0; i < count; i += 5) {
+    startFive(scratch, seed);
+    for (let lane: u32 = 0; lane < 5; lane++) {
+      setCounter(scratch, lane, load<u64>(counters + ((<usize>min(i + lane, last)) << 3)));
+    }
+    iterateFive(scratch, iterations);
+    storeFive(scratch, out, i, last);
   }
 }
 
@@ -94,7 +86,7 @@ export function segmentCounters(scratch: usize, key: usize, first: u32, count: u
     startStates(scratch, key, DOMAIN_ADDRESS);
     setWords(scratch, 12, block, block + 1, block + 2, block + 3);
     setWords(scratch, 13, 0, 0, 0, 0);
-    iterate(scratch, 1);
+    streamFour(scratch, scratch);
     storeStates(scratch, blocks, blocks + 64, blocks + 128, blocks + 192);
     for (let j: u32 = 0; j < 32; j++) {
       const words = blocks + ((<usize>j) << 3);
@@ -105,7 +97,7 @@ export function segmentCounters(scratch: usize, key: usize, first: u32, count: u
 
 /** The mixing of two digest lanes into one. */
 function mix(a: v128, b: v128, multiplier: v128): v128 {
-  return rotl(i32x4.add(i32x4.mul(v128.xor(a, rotl(b, 11)), multiplier), b), 16);
+  return rotateLeft(i32x4.add(i32x4.mul(v128.xor(a, rotateLeft(b, 11)), multiplier), b), 16);
 }
 
 /** The 8-byte keyed digest of the 4,096 words at `words`, written to `out`. 128 lanes, then a tree of lanes. */
@@ -120,10 +112,10 @@ export function digestWords(scratch: usize, key: usize, index: u32, words: usize
     let h3 = laneStart(key, group + 3, position);
     const from = words + (group << 4);
     for (let i: usize = 0; i < 16384; i += 512) {
-      h0 = rotl(i32x4.add(i32x4.mul(v128.xor(h0, v128.load(from + i, 0)), multiplier), addend), 16);
-      h1 = rotl(i32x4.add(i32x4.mul(v128.xor(h1, v128.load(from + i, 16)), multiplier), addend), 16);
-      h2 = rotl(i32x4.add(i32x4.mul(v128.xor(h2, v128.load(from + i, 32)), multiplier), addend), 16);
-      h3 = rotl(i32x4.add(i32x4.mul(v128.xor(h3, v128.load(from + i, 48)), multiplier), addend), 16);
+      h0 = rotateLeft(i32x4.add(i32x4.mul(v128.xor(h0, v128.load(from + i, 0)), multiplier), addend), 16);
+      h1 = rotateLeft(i32x4.add(i32x4.mul(v128.xor(h1, v128.load(from + i, 16)), multiplier), addend), 16);
+      h2 = rotateLeft(i32x4.add(i32x4.mul(v128.xor(h2, v128.load(from + i, 32)), multiplier), addend), 16);
+      h3 = rotateLeft(i32x4.add(i32x4.mul(v128.xor(h3, v128.load(from + i, 48)), multiplier), addend), 16);
     }
     const to = scratch + (group << 4);
     v128.store(to, h0, 0);
@@ -160,7 +152,7 @@ function keyWord(keys: usize, word: usize): v128 {
 
 /**
  * Four walks, each with its own chain value at `keys` (32 bytes each) and its own number (u32 at `numbers`). With `memory` not 0 the
- * cells are read there, else they are made from the seed. Writes four 8-byte digests to `out`. Uses 512 bytes of scratch.
+ * cells are read there, else they are made from the seed. Writes four 8-byte digests to `out`. Uses 1 KiB of scratch.
  */
 export function walkFour(
   scratch: usize,
@@ -177,7 +169,7 @@ export function walkFour(
   for (let i: usize = 0; i < 8; i++) v128.store(scratch + ((4 + i) << 4), keyWord(keys, i));
   v128.store(scratch, v128.load(numbers), 192);
   setWords(scratch, 13, 0, 0, 0, 0);
-  iterate(scratch, 1);
+  streamFour(scratch, scratch);
   let s0 = v128.load(scratch, 0);
   let s1 = v128.load(scratch, 16);
   let s2 = v128.load(scratch, 32);
@@ -205,13 +197,13 @@ export function walkFour(
       startStates(cells, seed, DOMAIN_FILL);
       setWords(cells, 12, <i32>c0, <i32>c1, <i32>c2, <i32>c3);
       setWords(cells, 13, <i32>(c0 >> 32), <i32>(c1 >> 32), <i32>(c2 >> 32), <i32>(c3 >> 32));
-      iterate(cells, iterations);
+      iterateFive(cells, iterations);
     }
     for (let row: usize = 0; row < 256; row += 64) {
-      s0 = i32x4.add(rotl(i32x4.mul(v128.xor(s0, v128.load(cells + row, 0)), m0), 16), s1);
-      s1 = i32x4.add(rotl(i32x4.mul(v128.xor(s1, v128.load(cells + row, 16)), m1), 16), s2);
-      s2 = i32x4.add(rotl(i32x4.mul(v128.xor(s2, v128.load(cells + row, 32)), m2), 16), s3);
-      s3 = i32x4.add(rotl(i32x4.mul(v128.xor(s3, v128.load(cells + row, 48)), m3), 16), s0);
+      s0 = i32x4.add(rotateLeft(i32x4.mul(v128.xor(s0, v128.load(cells + row, 0)), m0), 16), s1);
+      s1 = i32x4.add(rotateLeft(i32x4.mul(v128.xor(s1, v128.load(cells + row, 16)), m1), 16), s2);
+      s2 = i32x4.add(rotateLeft(i32x4.mul(v128.xor(s2, v128.load(cells + row, 32)), m2), 16), s3);
+      s3 = i32x4.add(rotateLeft(i32x4.mul(v128.xor(s3, v128.load(cells + row, 48)), m3), 16), s0);
     }
   }
   const low = v128.shuffle<i32>(s0, s1, 0, 4, 1, 5);

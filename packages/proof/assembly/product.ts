@@ -1,5 +1,6 @@
 /** Exact integer products: operands expanded from memory cells, sums of 64 x 64 tiles, and the word order in which a tile is digested. */
-import { DOMAIN_OPERAND, iterate, setWord, storeStates } from './chacha';
+import { DOMAIN_OPERAND, setWord, storeStates } from './chacha';
+import { streamFour } from './rounds';
 
 /** How a stream byte becomes an operand element. */
 const KIND_INT8: i32 = 0;
@@ -19,22 +20,23 @@ export function expandSegment(
   kind: i32,
   out: usize,
 ): void {
-  const bytes = scratch + 256;
+  const stream = scratch + 256;
+  const bytes = scratch + 512;
   const low = i8x16.splat(15);
   const eight = i8x16.splat(8);
+  for (let i = 0; i < 4; i++) setWord(scratch, i, load<i32>(cell + ((<usize>i) << 2)));
+  for (let i = 0; i < 8; i++) {
+    const at = (<usize>i) << 2;
+    setWord(scratch, 4 + i, load<i32>(cell + at, 16) ^ load<i32>(key + at));
+  }
+  const word12 = i32x4.splat(load<i32>(cell, 48));
+  setWord(scratch, 13, load<i32>(cell, 52) ^ segment);
+  setWord(scratch, 14, load<i32>(cell, 56) ^ DOMAIN_OPERAND);
+  setWord(scratch, 15, load<i32>(cell, 60));
   for (let block: u32 = firstBlock; block < firstBlock + blocks; block += 4) {
-    for (let i = 0; i < 4; i++) setWord(scratch, i, load<i32>(cell + ((<usize>i) << 2)));
-    for (let i = 0; i < 8; i++) {
-      const at = (<usize>i) << 2;
-      setWord(scratch, 4 + i, load<i32>(cell + at, 16) ^ load<i32>(key + at));
-    }
-    const counters = i32x4.add(i32x4.splat(block), i32x4(0, 1, 2, 3));
-    v128.store(scratch, v128.xor(i32x4.splat(load<i32>(cell, 48)), counters), 192);
-    setWord(scratch, 13, load<i32>(cell, 52) ^ segment);
-    setWord(scratch, 14, load<i32>(cell, 56) ^ DOMAIN_OPERAND);
-    setWord(scratch, 15, load<i32>(cell, 60));
-    iterate(scratch, 1);
-    storeStates(scratch, bytes, bytes + 64, bytes + 128, bytes + 192);
+    v128.store(scratch, v128.xor(word12, i32x4.add(i32x4.splat(block), i32x4(0, 1, 2, 3))), 192);
+    streamFour(scratch, stream);
+    storeStates(stream, bytes, bytes + 64, bytes + 128, bytes + 192);
     for (let i: usize = 0; i < 256; i += 16) {
       let v = v128.load(bytes + i);
       if (kind != KIND_INT8) v = i8x16.sub(v128.and(v, low), eight);

@@ -22,8 +22,8 @@ import { wasmKernels } from './wasm-kernels.ts';
 /** Makes the kernels for one seed: WASM by default, plain JavaScript as oracle and floor. */
 export type KernelFactory = (params: ProofParams, seed: Uint8Array) => AuditKernels;
 
-/** One sampled answer with all that is needed to recompute it. */
-interface OpenedAnswer {
+/** One sampled answer with all that is needed to recompute it: `q` is the chain value at its step, `claimed` its 8-byte digest. */
+export interface SampledAnswer {
   kind: StepKind;
   index: number;
   q: Uint8Array;
@@ -43,7 +43,7 @@ export function auditTranscript(transcript: ProofTranscript, makeKernels: Kernel
   const seed = deriveSeed(ownHex(transcript.nonce), transcript.binding);
   const opened = openedAnswers(params, seed, transcript);
   if (!opened.ok) return refuse(opened.failure);
-  const { checked, wrong } = countWrong(opened.answers, makeKernels(params, seed));
+  const { checked, wrong } = countWrongAnswers(opened.answers, makeKernels(params, seed));
   const found = explain(checked, wrong);
   return { ok: found === null, failure: found, checked, wrong };
 }
@@ -52,7 +52,7 @@ function refuse(reason: ProofFailure): AuditOutcome {
   return { ok: false, failure: reason, checked: { ...NOTHING }, wrong: { ...NOTHING } };
 }
 
-type OpenedAnswers = { ok: true; answers: OpenedAnswer[] } | { ok: false; failure: ProofFailure };
+type OpenedAnswers = { ok: true; answers: SampledAnswer[] } | { ok: false; failure: ProofFailure };
 
 /** Repeats the draw and checks that each sample is opened under the root that its step sent. */
 function openedAnswers(params: ProofParams, seed: Uint8Array, transcript: ProofTranscript): OpenedAnswers {
@@ -68,7 +68,7 @@ function openedAnswers(params: ProofParams, seed: Uint8Array, transcript: ProofT
     const seen = `${openings.length} of ${samples.length} openings`;
     return { ok: false, failure: failure('incomplete-transcript', seen) };
   }
-  const answers: OpenedAnswer[] = [];
+  const answers: SampledAnswer[] = [];
   for (const [i, { step, index }] of samples.entries()) {
     const opening = openings[i]!;
     if (opening.step !== step || opening.index !== index) {
@@ -93,7 +93,11 @@ function openedDigest(opening: Opening, answers: number, root: Uint8Array): Uint
   return digests.slice(from, from + DIGEST_BYTES);
 }
 
-function countWrong(answers: readonly OpenedAnswer[], kernels: AuditKernels) {
+/** Recomputes every answer and counts those that differ from what was claimed: nearly all of an audit's cost. */
+export function countWrongAnswers(
+  answers: readonly SampledAnswer[],
+  kernels: AuditKernels,
+): { checked: SampleCounts; wrong: SampleCounts } {
   const checked = { ...NOTHING };
   const wrong = { ...NOTHING };
   const walks = answers.filter(({ kind }) => kind === 'walk');

@@ -1,7 +1,7 @@
 /** CGP-1, the Celium GPU proof: parameters, validator side, exact audit, transcripts and their offline check. */
-export { auditTranscript, type KernelFactory } from './audit.ts';
+export { auditTranscript, countWrongAnswers, type KernelFactory, type SampledAnswer } from './audit.ts';
 export { fromHex, toHex } from './bytes.ts';
-export { deriveSeed, nextChainValue, startChain } from './chain.ts';
+export { chainValues, deriveSeed, nextChainValue, startChain } from './chain.ts';
 export { CHALLENGE_LIMITS, type ChallengeOptions, runChallenge } from './challenge.ts';
 export { checkClaim, type ClaimCheck, type ClaimFinding, type Judged, judgeChallenge } from './claim.ts';
 export { systemClock } from './clock.ts';
@@ -20,7 +20,7 @@ export {
   MAX_LINE_BYTES,
   type Sender,
 } from './lines.ts';
-export { buildTree, merklePath, type MerkleTree } from './merkle.ts';
+export { buildTree, merklePath, type MerkleTree, pathLength, rootOfPath } from './merkle.ts';
 export * from './params.ts';
 export { plainKernels } from './plain-kernels.ts';
 export { proverShellCommand } from './shell.ts';
