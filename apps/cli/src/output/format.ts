@@ -32,9 +32,13 @@ export function formatDuration(durationMs: number): string {
   return join(Math.floor(hours / 24), 'd', hours % 24, 'h');
 }
 
-/** `3 s ago`; `never` for null. */
+/** `3 s ago`, `2 h ago`: one unit is enough; `never` for null. */
 export function formatAge(atMs: number | null, nowMs: number): string {
-  return atMs === null ? 'never' : `${formatDuration(Math.max(0, nowMs - atMs)).replace(/\.[0-9] s/, ' s')} ago`;
+  if (atMs === null) return 'never';
+  const seconds = Math.max(0, Math.floor((nowMs - atMs) / 1000));
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`;
+  return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h ago` : `${Math.floor(seconds / 86_400)} d ago`;
 }
 
 /** `512 B`, `64 kB`, `62.0 MB`, `1.54 GB`. */

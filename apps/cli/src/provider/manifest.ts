@@ -70,27 +70,8 @@ export async function writeManifest(
   return signed;
 }
 
-/** Signs a manifest with no machines left: what markets and validators take as "has left". Null when there is no manifest. */
-export async function withdrawManifest(
-  path: string,
-  hotkey: KeySigner,
-  nowMs: number,
-): Promise<Signed<'manifest'> | null> {
-  const before = readManifestOf(path, hotkey);
-  if (before === null) return null;
-  const body: Manifest = {
-    ...before,
-    serial: Math.max(before.serial + 1, Math.floor(nowMs / 1000)),
-    issuedAtMs: nowMs,
-    machines: [],
-  };
-  const signed = await signDocument('manifest', body, hotkey);
-  writePrivateFile(path, `${JSON.stringify(signed, null, 2)}\n`);
-  return signed;
-}
-
 /** The manifest at `path` when it is one of this hotkey; null otherwise. */
-export function readManifestOf(path: string, hotkey: Pick<KeySigner, 'ss58'>): Manifest | null {
+function readManifestOf(path: string, hotkey: Pick<KeySigner, 'ss58'>): Manifest | null {
   try {
     const verified = verifyDocument('manifest', JSON.parse(readFileSync(path, 'utf8')));
     return verified.ok && verified.body.hotkey === hotkey.ss58 ? verified.body : null;
