@@ -4,6 +4,9 @@ import { USAGE, parseCommand } from './program/options.ts';
 import { Output } from './program/output.ts';
 import { run } from './program/run.ts';
 
+// Leases, keys and logs are the owner's alone; what pods must read is opened to them one by one.
+process.umask(0o077);
+
 async function main(argv: readonly string[]): Promise<number> {
   const output = new Output(argv.includes('--json'));
   try {

@@ -287,7 +287,7 @@ export class LeaseDesk {
   async #refuse(requestId: string, refusal: Refusal): Promise<RequestAnswer> {
     const { code, message, busyWith } = refusal;
     const { identity, clock, store } = this.#ports;
-    const held = busyWith?.kind === 'paid' ? store.lease(busyWith.leaseId)?.grant : undefined;
+    const held = busyWith === undefined ? undefined : store.lease(busyWith.leaseId)?.grant;
     const body = {
       requestId,
       machineId: this.#ports.manifest().machine.machineId,

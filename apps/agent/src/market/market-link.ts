@@ -205,7 +205,8 @@ export class MarketLink {
       }
       case 'gone-noted': {
         const record = this.#ownLease(frame.leaseId);
-        if (record?.gone != null && !record.noted) store.update(record.leaseId, { noted: true }, false);
+        if (record !== undefined && record.gone !== null && !record.noted)
+          store.update(record.leaseId, { noted: true }, false);
         return;
       }
       case 'logs-query':

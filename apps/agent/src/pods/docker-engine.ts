@@ -1,4 +1,5 @@
 /** The Docker Engine as a `PodEngine`: unversioned API calls with deadlines; streams through dockerode. */
+import { writeFile } from 'node:fs/promises';
 import Docker from 'dockerode';
 import { callEngine, type EngineAnswer } from '../engine/engine-api.ts';
 import { uplinkMtu } from '../engine/daemon.ts';
@@ -19,6 +20,7 @@ import { followPull } from './pull.ts';
 
 const QUICK_MS = 15_000;
 const SLOW_MS = 120_000;
+const ARP_RETRY_MS = 20;
 
 interface ListedContainer {
   Id: string;
@@ -145,6 +147,7 @@ export class DockerEngine implements PodEngine {
       },
       accept: [201],
     });
+    await shortenArpRetries(name);
   }
 
   async removeNetwork(name: string): Promise<void> {
@@ -232,6 +235,18 @@ export class DockerEngine implements PodEngine {
       if (fault instanceof Error && fault.name === 'AbortError') throw fault;
       throw new EngineAway(`the engine on ${this.#socket} does not answer (${explain(fault)})`, fault);
     }
+  }
+}
+
+/**
+ * Someone who connects while a pod starts asks for its address before it has one; the kernel then asks again after a second by
+ * default, and for that second nobody gets through. Needs root and the engine's own network namespace; without them it stays so.
+ */
+async function shortenArpRetries(bridge: string): Promise<void> {
+  try {
+    await writeFile(`/proc/sys/net/ipv4/neigh/${bridge}/retrans_time_ms`, String(ARP_RETRY_MS));
+  } catch {
+    // Not ours to change here: a start that someone watches takes up to a second longer.
   }
 }
 

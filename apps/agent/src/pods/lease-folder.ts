@@ -1,5 +1,5 @@
 /** The folder of one lease that its pod sees at /run/celium: the SSH host key, and the keys that may log in. */
-import { chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CeliumError } from '@celium/contract';
@@ -47,9 +47,9 @@ export class StateLeaseFolders implements LeaseFolders {
   async create(leaseId: string, hostKeyFile: string, sshKeys: readonly string[]): Promise<void> {
     const folder = this.path(leaseId);
     try {
-      // The pod's root is nobody special on the host: it must be able to pass, and to read what is its own.
-      await mkdir(folder, { recursive: true, mode: 0o711 });
+      await mkdir(folder, { recursive: true });
       await Promise.all([
+        chmod(folder, 0o711),
         this.#write(join(folder, HOST_KEY), hostKeyFile, 0o600),
         this.#write(join(folder, AUTHORIZED_KEYS), keysText(sshKeys), 0o644),
         this.#own(folder),
@@ -75,8 +75,8 @@ export class StateLeaseFolders implements LeaseFolders {
   }
 
   async #write(path: string, content: string, mode: number): Promise<void> {
-    await writeFile(path, content, { mode });
-    await this.#own(path);
+    await writeFile(path, content, { mode: 0o600 });
+    await Promise.all([mode === 0o600 ? undefined : chmod(path, mode), this.#own(path)]);
   }
 
   async #own(path: string): Promise<void> {

@@ -6,7 +6,9 @@ import { wait, type Clock } from '../clock.ts';
 export type AwaitSshBanner = (host: string, port: number, signal: AbortSignal) => Promise<void>;
 
 const RETRY_MS = 10;
-const ATTEMPT_MS = 2_000;
+/** On one host a connection stands at once. A packet lost while the pod's bridge comes up would only be sent again after a second. */
+const CONNECT_MS = 100;
+const GREETING_MS = 2_000;
 const GREETING = 'SSH-2.0-';
 
 /** Tries every 10 ms; the caller bounds it by the signal. */
@@ -28,7 +30,8 @@ async function greets(host: string, port: number, signal: AbortSignal): Promise<
     };
     const onAbort = (): void => end(false);
     signal.addEventListener('abort', onAbort, { once: true });
-    socket.setTimeout(ATTEMPT_MS, () => end(false));
+    socket.setTimeout(CONNECT_MS, () => end(false));
+    socket.once('connect', () => socket.setTimeout(GREETING_MS));
     socket.once('error', () => end(false));
     socket.once('close', () => end(false));
     socket.on('data', (chunk: Buffer) => {

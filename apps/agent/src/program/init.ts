@@ -12,7 +12,7 @@ import type { InitOptions } from './options.ts';
 import type { Output } from './output.ts';
 import { runStep } from '../engine/progress.ts';
 
-/** Makes the state folder: pods pass through it to what is theirs, so others may enter, but not list or read it. */
+/** Makes the state folder: others may pass through it to what is opened to them, but not list or read it. */
 export function makeStateFolder(stateDir: string): void {
   mkdirSync(stateDir, { recursive: true, mode: 0o711 });
   chmodSync(stateDir, 0o711);

@@ -1,7 +1,7 @@
 /** Puts the agent together, serves until SIGTERM, and leaves pods running: the next run takes them over. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { SqliteLog, SqliteNonceStore, connectChain, toHex } from '@celium/chain';
 import { CeliumError, crashAt } from '@celium/contract';
@@ -50,7 +50,6 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
   );
   const clock = systemClock;
   makeStateFolder(options.stateDir);
-  mkdirSync(join(options.stateDir, 'leases'), { recursive: true, mode: 0o711 });
   const store = new LeaseStore(join(options.stateDir, 'leases.sqlite'));
   const key = openMachineKey(options.stateDir);
   const tls = openTlsIdentity(options.stateDir, clock.nowMs());

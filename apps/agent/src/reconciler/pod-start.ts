@@ -59,39 +59,36 @@ export async function bringUp(
   if (!ports.folders.hasKey(leaseId)) {
     throw new CeliumError('POD_START_FAILED', 'the host key of the lease is lost, so the pod could not prove itself');
   }
-  const over = new AbortController();
-  const bounded = AbortSignal.any([signal, over.signal]);
-  try {
-    if (found?.state === 'running') {
+  if (found?.state === 'running') {
+    observer.state('starting', null);
+    ports.store.update(leaseId, { podInstance: found.id }, false);
+    observer.watching(found.id);
+    return await greet(recordOf(leaseId, ports.store), ports, signal);
+  }
+  let image: string | null = null;
+  let id = found?.id;
+  for (let tries = 1; ; tries += 1) {
+    if (id === undefined) {
+      image ??= await imageOf(recordOf(leaseId, ports.store), ports, observer, signal);
       observer.state('starting', null);
-      ports.store.update(leaseId, { podInstance: found.id }, false);
-      observer.watching(found.id);
-      return await greet(recordOf(leaseId, ports.store), ports, bounded);
+      id = await create(recordOf(leaseId, ports.store), image, ports, signal);
     }
-    let image: string | null = null;
-    let id = found?.id;
-    for (let tries = 1; ; tries += 1) {
-      if (id === undefined) {
-        image ??= await imageOf(recordOf(leaseId, ports.store), ports, observer, signal);
-        observer.state('starting', null);
-        id = await create(recordOf(leaseId, ports.store), image, ports, signal);
-      }
-      ports.crash('agent.pod.created');
-      try {
-        return await start(leaseId, id, ports, observer, bounded);
-      } catch (fault) {
-        if (!(fault instanceof PortTaken) || tries >= MAX_PORT_TRIES) throw fault;
-        await ports.engine.removePod(id);
-        observer.regranted(await regrant(recordOf(leaseId, ports.store), ports));
-        id = undefined;
-      }
+    ports.crash('agent.pod.created');
+    try {
+      return await start(leaseId, id, ports, observer, signal);
+    } catch (fault) {
+      if (!(fault instanceof PortTaken) || tries >= MAX_PORT_TRIES) throw fault;
+      await ports.engine.removePod(id);
+      observer.regranted(await regrant(recordOf(leaseId, ports.store), ports));
+      id = undefined;
     }
-  } finally {
-    over.abort();
   }
 }
 
-/** Starts a container and waits for its greeting, which may come a little before the engine's own answer. */
+/**
+ * Starts a container and waits for its greeting. No packet is sent to it before the engine's own answer: one that finds the
+ * bridge without the pod's interface makes the kernel wait a second before it asks for the pod's address again.
+ */
 async function start(
   leaseId: string,
   id: string,
@@ -100,14 +97,12 @@ async function start(
   signal: AbortSignal,
 ): Promise<void> {
   const started = ports.engine.startPod(id);
-  const greeted = greet(recordOf(leaseId, ports.store), ports, signal);
-  greeted.catch(() => undefined);
   // Written while the engine works; after a crash before this the label finds the container.
   ports.store.update(leaseId, { podInstance: id }, false);
   await started;
   observer.watching(id);
   ports.crash('agent.pod.started');
-  await greeted;
+  await greet(recordOf(leaseId, ports.store), ports, signal);
 }
 
 async function imageOf(
@@ -168,7 +163,7 @@ function containerOf(
   });
 }
 
-/** Waits for SSH on the published port. It may answer a little before the engine says that the pod is started. */
+/** Waits for SSH on the published port. */
 async function greet(record: LeaseRecord, ports: PodPorts, signal: AbortSignal): Promise<void> {
   const ssh = record.grant.body.ports.find((one) => one.pod === 22);
   if (ssh === undefined) throw new CeliumError('POD_START_FAILED', 'the grant publishes no port 22');

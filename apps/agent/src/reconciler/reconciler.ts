@@ -275,7 +275,7 @@ export class Reconciler implements LeaseWork {
   async #checkAdopted(record: LeaseRecord, pod: PodSighting, worker: Worker): Promise<void> {
     if (worker.state === 'ready' || record.ready === null) return;
     const ending = await this.#ports.engine.inspectPod(pod.id);
-    if (ending?.startedAtMs != null && ending.startedAtMs > record.ready.atMs + RESTART_SLACK_MS) {
+    if ((ending?.startedAtMs ?? 0) > record.ready.atMs + RESTART_SLACK_MS) {
       return this.end(record.leaseId, 'pod-died', 'the pod was restarted by someone else');
     }
     worker.watched = pod.id;
@@ -322,7 +322,8 @@ export class Reconciler implements LeaseWork {
     if (pod !== null) {
       if (pod.state === 'running') await engine.stopPod(pod.id, STOP_GRACE_MS);
       const ending = await engine.inspectPod(pod.id);
-      if (ending?.finishedAtMs != null) worker.death = { id: pod.id, atMs: this.#monotonicOf(ending.finishedAtMs) };
+      const finishedAtMs = ending?.finishedAtMs ?? null;
+      if (finishedAtMs !== null) worker.death = { id: pod.id, atMs: this.#monotonicOf(finishedAtMs) };
       // Noted before the container goes: a crash right after would leave nobody who knows.
       const dying = { ...record, podInstance: pod.id };
       store.update(leaseId, { podInstance: pod.id, notedReadyMs: this.#finalReadyMs(dying, worker) }, false);

@@ -146,11 +146,9 @@ export class TestMachine {
     const port = String(grant.body.ports.find((one) => one.pod === 22)?.host);
     const known = join(this.dir, `known-${grant.body.leaseId}`);
     writeFileSync(known, `[127.0.0.1]:${port} ${grant.body.hostKey}\n`);
-    const options = [
-      ...['-F', 'none', '-i', join(this.dir, name), '-p', port],
-      ...['-o', 'BatchMode=yes', '-o', 'IdentitiesOnly=yes', '-o', 'StrictHostKeyChecking=yes'],
-      ...['-o', `UserKnownHostsFile=${known}`, '-o', 'GlobalKnownHostsFile=none', '-o', 'ConnectTimeout=5'],
-    ];
+    const settings = ['BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=5'];
+    settings.push(`UserKnownHostsFile=${known}`, 'GlobalKnownHostsFile=none');
+    const options = ['-F', 'none', '-i', join(this.dir, name), '-p', port, ...settings.flatMap((one) => ['-o', one])];
     const { stdout } = await run('ssh', [...options, 'root@127.0.0.1', command], { timeout: 20_000 });
     return stdout;
   }

@@ -110,7 +110,7 @@ export class TestMarket {
     socket.on('error', () => undefined);
     socket.on('message', (data: Buffer) => {
       this.frames.push(agentFrame.parse(JSON.parse(data.toString('utf8'))));
-      for (const wake of [...this.#waiting]) wake();
+      for (const wake of this.#waiting) wake();
     });
     this.send({
       type: 'welcome',
