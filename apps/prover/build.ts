@@ -1,4 +1,7 @@
-/** Bundles the prover into one file for the tools folder: `node apps/prover/build.ts OUTDIR` writes `OUTDIR/prover.mjs`. */
+/**
+ * Bundles the prover into one file for the tools folder: `node apps/prover/build.ts OUTDIR` writes `OUTDIR/prover.mjs`. With `--cheat NAME` it
+ * writes one of the dishonest provers of `src/cheats` instead, for tests that put one into a foreign tools folder.
+ */
 import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,15 +9,19 @@ import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
+/** The dishonest provers, by name; each is refused with another reason. */
+export const CHEATS = ['skip-tiles', 'other-seed', 'late'] as const;
+export type Cheat = (typeof CHEATS)[number];
+
 /**
- * Writes one self-contained program (WASM and worker threads inside) that Node >= 20 runs with nothing beside it. Returns its path.
- * `entry` is another program with the same shape, for tests that need a dishonest one.
+ * Writes one self-contained program (WASM and worker threads inside) that Node >= 20 runs with nothing beside it, and returns its path:
+ * the honest prover, or a dishonest one for tests.
  */
-export async function buildProver(outDir: string, entry: string = join(here, 'src/main.ts')): Promise<string> {
+export async function buildProver(outDir: string, cheat?: Cheat): Promise<string> {
   mkdirSync(outDir, { recursive: true });
   const outfile = join(outDir, 'prover.mjs');
   await build({
-    entryPoints: [entry],
+    entryPoints: [join(here, cheat === undefined ? 'src/main.ts' : `src/cheats/${cheat}.ts`)],
     outfile,
     bundle: true,
     platform: 'node',
@@ -26,12 +33,17 @@ export async function buildProver(outDir: string, entry: string = join(here, 'sr
   return outfile;
 }
 
-if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const outDir = process.argv[2];
-  if (outDir === undefined) {
-    process.stderr.write('Usage: node apps/prover/build.ts OUTDIR\n');
-    process.exitCode = 2;
-  } else {
-    process.stdout.write(`${await buildProver(resolve(outDir))}\n`);
+async function main(args: readonly string[]): Promise<number> {
+  const [outDir, flag, name] = args;
+  const cheat = CHEATS.find((known) => known === name);
+  if (outDir === undefined || (flag !== undefined && (flag !== '--cheat' || cheat === undefined))) {
+    process.stderr.write(`Usage: node apps/prover/build.ts OUTDIR [--cheat ${CHEATS.join('|')}]\n`);
+    return 2;
   }
+  process.stdout.write(`${await buildProver(resolve(outDir), cheat)}\n`);
+  return 0;
+}
+
+if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  process.exitCode = await main(process.argv.slice(2));
 }

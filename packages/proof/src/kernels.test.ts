@@ -1,0 +1,125 @@
+/** The kernels against each other, against plain arithmetic, and against the source that they are compiled from. */
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { compileKernels, ROUNDS_PATH, WASM_MODULES } from '../build.ts';
+import { generateRounds } from '../generate-rounds.ts';
+import { toHex } from './bytes.ts';
+import { type ProofParams, proofParams } from './params.ts';
+import { keyWords } from './plain-chacha.ts';
+import { expandSegment, makeCell, plainKernels } from './plain-kernels.ts';
+import { instantiateKernels, PANEL_BYTES, PANEL_STRIDE, wasmKernels } from './wasm-kernels.ts';
+import wasmBase64 from './kernels.wasm.ts';
+
+const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
+
+/** Parameters of every shape that the class records use, at sizes that plain JavaScript can follow. */
+const params = fc
+  .record({
+    memoryLeaves: fc.constantFrom(1, 32, 1000, 8_178_710, 0xffff_ffff),
+    fillIterations: fc.integer({ min: 1, max: 9 }),
+    productSize: fc.constantFrom(256, 512, 16384),
+    shape: fc.constantFrom<[number, number]>([256, 256], [1024, 1024], [2048, 1024], [2048, 2048], [4096, 2048]),
+    hopsPerWalk: fc.integer({ min: 1, max: 20 }),
+  })
+  .map(({ shape: [productDepth, segmentBytes], ...rest }): ProofParams => {
+    return { ...proofParams('micro', 'onboarding'), productDepth, segmentBytes, ...rest };
+  });
+
+test('WASM and plain JavaScript give the same digests for random seeds, sizes and places', () => {
+  fc.assert(
+    fc.property(params, bytes32, bytes32, fc.nat(0xffff_fffe), fc.nat(1023), (sizes, seed, q, place, walk) => {
+      const wasm = wasmKernels(sizes, seed);
+      const plain = plainKernels(sizes, seed);
+      const leaf = place % sizes.memoryLeaves;
+      expect(toHex(wasm.leafDigest(q, leaf))).toBe(toHex(plain.leafDigest(q, leaf)));
+      const tile = place % (sizes.productSize / 64) ** 2;
+      for (const kind of ['int8', 'bf16'] as const) {
+        expect(toHex(wasm.tileDigest(kind, q, tile))).toBe(toHex(plain.tileDigest(kind, q, tile)));
+      }
+      const walks = [0, 1, 2, 3, 4].map((lane) => ({ q: lane % 2 === 0 ? q : seed, walk: walk + lane }));
+      expect(wasm.walkDigests(walks).map(toHex)).toEqual(plain.walkDigests(walks).map(toHex));
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('a digest changes with every word, the key and the place', () => {
+  const sizes = proofParams('micro', 'onboarding');
+  const kernels = wasmKernels(sizes, new Uint8Array(32));
+  const q = new Uint8Array(32).fill(9);
+  const seen = new Set<string>();
+  for (let leaf = 0; leaf < sizes.memoryLeaves; leaf++) seen.add(toHex(kernels.leafDigest(q, leaf)));
+  for (let bit = 0; bit < 256; bit++) {
+    const other = q.slice();
+    other[bit >> 3]! ^= 1 << (bit & 7);
+    seen.add(toHex(kernels.leafDigest(other, 0)));
+  }
+  expect(seen.size).toBe(sizes.memoryLeaves + 256);
+});
+
+test('bf16 operands are whole numbers from -8 to 7, each about equally often, so that fp32 sums are exact', () => {
+  const counts = new Map<number, number>();
+  const q = keyWords(new Uint8Array(32).fill(3));
+  for (let segment = 0; segment < 64; segment++) {
+    const cell = makeCell(q, 2, { leaf: segment, cell: 0 });
+    for (const element of expandSegment('bf16', q, cell, segment, 1024)) {
+      counts.set(element, (counts.get(element) ?? 0) + 1);
+    }
+  }
+  expect([...counts.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, i) => i - 8));
+  for (const count of counts.values()) expect(Math.abs(count - 4096)).toBeLessThan(6 * Math.sqrt(4096));
+});
+
+/** n x n products modulo 2^22 - 3 against random vectors: an error in any element is missed once in four million. */
+const FREIVALDS_PRIME = 4_194_301;
+
+test('the tile sums of a whole product satisfy Freivalds, and one wrong element does not', () => {
+  const n = 256;
+  const k = 1024;
+  const memory = new WebAssembly.Memory({ initial: 40 });
+  const wasm = instantiateKernels(wasmBase64, memory);
+  const q = keyWords(new Uint8Array(32).fill(5));
+  const rows = Array.from({ length: 2 * n }, (_, row) =>
+    expandSegment('int8', q, makeCell(q, 1, { leaf: row, cell: 1 }), row, k),
+  );
+  const product = Array.from({ length: n }, () => new Int32Array(n));
+  const sums = new Int32Array(memory.buffer, 65_536, 4096);
+  const panels = [131_072, 131_072 + PANEL_BYTES] as const;
+  const load = (panel: number, first: number): void => {
+    for (let i = 0; i < 64; i++) new Int16Array(memory.buffer, panel + i * PANEL_STRIDE, k).set(rows[first + i]!);
+  };
+  for (let i = 0; i < n; i += 64) {
+    for (let j = 0; j < n; j += 64) {
+      load(panels[0], i);
+      load(panels[1], n + j);
+      sums.fill(0);
+      wasm.addPanel(65_536, panels[0], panels[1], PANEL_STRIDE, k);
+      for (let row = 0; row < 64; row++) product[i + row]!.set(sums.subarray(row * 64, row * 64 + 64), j);
+    }
+  }
+  const r = Array.from({ length: n }, (_, i) => (i * 7_654_321 + 12_345) % FREIVALDS_PRIME);
+  const modulo = (x: number): number => ((x % FREIVALDS_PRIME) + FREIVALDS_PRIME) % FREIVALDS_PRIME;
+  const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+    let sum = 0;
+    for (let i = 0; i < b.length; i++) sum = modulo(sum + modulo(a[i]!) * b[i]!);
+    return sum;
+  };
+  // (A B) r = A (B r); rows n .. 2n - 1 are the columns of B.
+  const br = Array.from({ length: k }, (_, depth) =>
+    dot(
+      rows.slice(n).map((column) => column[depth]!),
+      r,
+    ),
+  );
+  const expected = rows.slice(0, n).map((row) => dot(row, br));
+  expect(product.map((row) => dot(row, r))).toEqual(expected);
+  product[17]![200]! += 1;
+  expect(product.map((row) => dot(row, r))).not.toEqual(expected);
+});
+
+test('the checked-in WASM and its generated source are what the sources compile to', { timeout: 60_000 }, () => {
+  const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+  expect(read(ROUNDS_PATH)).toBe(generateRounds());
+  for (const { path, shared } of WASM_MODULES) expect(read(path)).toBe(compileKernels(shared));
+});

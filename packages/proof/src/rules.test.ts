@@ -1,0 +1,131 @@
+/** The pure rules: seeds, draw, Merkle paths, deadline, parameter records, the shell line. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { BINDING, seededBytes } from '../tests/fixtures.ts';
+import { equalBytes, toHex } from './bytes.ts';
+import { deriveSeed } from './chain.ts';
+import { chainWorkUnits, judgeDeadline, MIN_DECLARED_RATE_UNITS_PER_SECOND } from './deadline.ts';
+import { drawSamples } from './draw.ts';
+import { buildTree, merklePath, pathLength, rootOfPath } from './merkle.ts';
+import { answerCount, paramsByName, paramsName, proofParams, PURPOSES, SIZE_CLASSES, stepKind } from './params.ts';
+import { proverShellCommand } from './shell.ts';
+
+test('every field of the binding changes the seed, and no two fields can be shifted into each other', () => {
+  const nonce = new Uint8Array(32);
+  const seeds = new Set([toHex(deriveSeed(nonce, BINDING))]);
+  for (const field of ['blockHash', 'hotkey', 'machineKey', 'grantHash', 'hostKeyHash'] as const) {
+    seeds.add(toHex(deriveSeed(nonce, { ...BINDING, [field]: 'ff'.repeat(32) })));
+  }
+  seeds.add(toHex(deriveSeed(new Uint8Array(32).fill(1), BINDING)));
+  seeds.add(toHex(deriveSeed(nonce, { ...BINDING, unit: 'ab', barrierId: 'c' })));
+  seeds.add(toHex(deriveSeed(nonce, { ...BINDING, unit: 'a', barrierId: 'bc' })));
+  expect(seeds.size).toBe(9);
+});
+
+test('the draw is repeatable, without repetition, inside the chain, and another nonce draws others', () => {
+  for (const sizeClass of SIZE_CLASSES) {
+    for (const purpose of PURPOSES) {
+      const params = proofParams(sizeClass, purpose);
+      const [nonce, q, other] = [1, 2, 3].map((start) => seededBytes(start)(32)) as [
+        Uint8Array,
+        Uint8Array,
+        Uint8Array,
+      ];
+      const samples = drawSamples(params, nonce, q);
+      expect(drawSamples(params, nonce, q)).toEqual(samples);
+      expect(drawSamples(params, other, q)).not.toEqual(samples);
+      expect(drawSamples(params, nonce, other)).not.toEqual(samples);
+      expect(new Set(samples.map(({ step, index }) => `${step}/${index}`)).size).toBe(samples.length);
+      const count = { tiles: 0, leaves: 0, walks: 0 };
+      for (const { step, index } of samples) {
+        const kind = stepKind(params, step);
+        expect(index).toBeLessThan(answerCount(params, kind));
+        count[kind === 'sweep' ? 'leaves' : kind === 'walk' ? 'walks' : 'tiles'] += 1;
+      }
+      expect(count).toEqual(params.audit);
+    }
+  }
+});
+
+test('tiles are drawn evenly over all steps and places', () => {
+  const params = proofParams('micro', 'onboarding');
+  const random = seededBytes(7);
+  const counts = new Map<string, number>();
+  const draws = 400;
+  for (let i = 0; i < draws; i++) {
+    for (const { step, index } of drawSamples(params, random(32), random(32))) {
+      if (stepKind(params, step) === 'int8' || stepKind(params, step) === 'bf16') {
+        counts.set(`${step}/${index}`, (counts.get(`${step}/${index}`) ?? 0) + 1);
+      }
+    }
+  }
+  const expected = (draws * 64) / 256;
+  let chiSquare = 0;
+  for (const count of counts.values()) chiSquare += (count - expected) ** 2 / expected;
+  expect(counts.size).toBe(256);
+  // 255 degrees of freedom, thinned by drawing without repetition; 340 is beyond the 99.9th percentile.
+  expect(chiSquare).toBeLessThan(340);
+});
+
+test('each leaf of a tree of any size is proved by its path, and by nothing else', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 70 }), fc.nat(69), fc.nat(2000), (leaves, at, flip) => {
+      const digests = seededBytes(leaves)(leaves * 64);
+      const tree = buildTree(digests);
+      const leaf = at % leaves;
+      const opened = digests.slice(leaf * 64, leaf * 64 + 64);
+      const path = merklePath(tree, leaf);
+      expect(path.length).toBe(pathLength(leaf, leaves) * 32);
+      expect(rootOfPath(opened, leaf, leaves, path)).toEqual(tree.root);
+      expect(rootOfPath(opened, leaf, leaves, path.subarray(0, -1))).toEqual(path.length === 0 ? tree.root : null);
+      const longer = new Uint8Array(path.length + 32);
+      longer.set(path);
+      expect(rootOfPath(opened, leaf, leaves, longer)).toBeNull();
+      const forged = new Uint8Array([...opened, ...path]);
+      forged[flip % forged.length]! ^= 1 << (flip & 7);
+      const reached = rootOfPath(forged.slice(0, 64), leaf, leaves, forged.slice(64));
+      expect(reached !== null && equalBytes(reached, tree.root)).toBe(false);
+    }),
+  );
+  expect(() => buildTree(new Uint8Array(0))).toThrow(RangeError);
+  expect(() => buildTree(new Uint8Array(65))).toThrow(RangeError);
+});
+
+test('the deadline is the work at 0.92 of the rate, plus at most 300 ms of network, plus 50 ms', () => {
+  const input = { workUnits: 9200, rateUnitsPerSecond: 1000, rttMinMs: 20, elapsedMs: 10_070 };
+  expect(judgeDeadline(input)).toEqual({ ok: true, limitMs: 10_070 });
+  expect(judgeDeadline({ ...input, elapsedMs: 10_071 }).ok).toBe(false);
+  expect(judgeDeadline({ ...input, rttMinMs: 5000 }).limitMs).toBe(10_350);
+  expect(judgeDeadline({ ...input, rttMinMs: -1 }).limitMs).toBe(10_050);
+});
+
+test('whoever declares less than the floor is judged at the floor', () => {
+  const at = (rateUnitsPerSecond: number) =>
+    judgeDeadline({ workUnits: 1000, rateUnitsPerSecond, rttMinMs: 0, elapsedMs: 0 }).limitMs;
+  expect(at(1)).toBe(at(MIN_DECLARED_RATE_UNITS_PER_SECOND));
+  expect(at(0)).toBe(at(MIN_DECLARED_RATE_UNITS_PER_SECOND));
+  expect(at(-5)).toBe(at(MIN_DECLARED_RATE_UNITS_PER_SECOND));
+});
+
+test('a parameter record follows from its name, and unknown names have none', () => {
+  for (const sizeClass of SIZE_CLASSES) {
+    for (const purpose of PURPOSES) {
+      const params = proofParams(sizeClass, purpose);
+      expect(paramsByName(paramsName(params))).toEqual(params);
+      expect(chainWorkUnits(params)).toBeGreaterThan(0);
+    }
+  }
+  const name = paramsName(proofParams('cpu-demo', 'routine'));
+  expect(paramsByName({ ...name, memoryBytes: name.memoryBytes * 2 })).toBeNull();
+  expect(paramsByName({ ...name, sizeClass: 'nano' as never })).toBeNull();
+  expect(() => proofParams('gpu', 'routine', 1000)).toThrow(RangeError);
+  expect(proofParams('gpu', 'routine', 24_000_000_001).memoryBytes % 16384).toBe(0);
+});
+
+test('the shell line takes plain words only', () => {
+  const line = 'stty raw -echo; exec /celium/node /celium/prover.mjs\n';
+  expect(proverShellCommand(['/celium/node', '/celium/prover.mjs'])).toBe(line);
+  for (const word of ['a b', 'a;b', '$(id)', "'", '', 'a\nb']) {
+    expect(() => proverShellCommand([word])).toThrow(TypeError);
+  }
+});
