@@ -1,0 +1,42 @@
+/** Offers as the rules and as people see them. */
+import type { Offer } from '@celium/contract';
+import type { OfferFacts } from '@celium/domain';
+import type { OfferRow } from './offers.store.ts';
+
+export { lockOffer } from './offers.store.ts';
+
+/** Said on every offer of a machine that is not confidential. */
+export const OFFER_NOTICE = 'The owner of this machine can read its memory and disk.';
+
+/** An offer as the rules see it. */
+export function factsOfOffer(offer: OfferRow): OfferFacts {
+  return {
+    priceMicroUsdPerHour: offer.priceMicroUsdPerUnitHour,
+    online: offer.online,
+    verdict: offer.verdict,
+    freeUnits: offer.freeUnits.length,
+    simulated: offer.simulated,
+  };
+}
+
+/** An offer as the contract shows it. */
+export function showOffer(offer: OfferRow): Offer {
+  return {
+    offerId: offer.offerId,
+    machineId: offer.machineId,
+    machineKey: offer.machineKey,
+    hotkey: offer.hotkey,
+    class: offer.class,
+    units: offer.units,
+    freeUnits: offer.freeUnits.length,
+    priceMicroUsdPerUnitHour: String(offer.priceMicroUsdPerUnitHour),
+    committedUntilMs: offer.committedUntilMs,
+    online: offer.online,
+    verdict: offer.verdict,
+    verifiedAtMs: offer.verifiedAtMs,
+    receiptId: offer.receiptId,
+    measured: offer.measured,
+    host: offer.host,
+    notice: OFFER_NOTICE,
+  };
+}

@@ -1,0 +1,155 @@
+/** Offers in PostgreSQL. The terms of an offer never change: other terms close it and open another. */
+import type { Offer } from '@celium/contract';
+import { RECEIPT_VALID_MS } from '@celium/domain';
+import { sql } from 'kysely';
+import type { Queries, Tx } from '../database/market-database.ts';
+
+export interface OfferTerms {
+  machineKey: string;
+  hotkey: string;
+  machineId: string;
+  units: string[];
+  priceMicroUsdPerUnitHour: bigint;
+  committedUntilMs: number;
+  host: Offer['host'];
+  payoutColdkey: string;
+  simulated: boolean;
+}
+
+/** An offer with everything that decides about renting it, as of one moment. */
+export interface OfferRow extends OfferTerms {
+  offerId: string;
+  publicHost: string;
+  online: boolean;
+  /** Units that no rental holds. */
+  freeUnits: string[];
+  verdict: 'pass' | 'fail' | null;
+  class: string | null;
+  verifiedAtMs: number | null;
+  receiptId: string | null;
+  measured: Record<string, number | string> | null;
+}
+
+/** Closes the open offer of a machine when its terms are others, and opens one with these. */
+export async function saveOffer(
+  tx: Tx,
+  terms: OfferTerms,
+  termsHash: string,
+  offerId: string,
+  nowMs: number,
+): Promise<void> {
+  const kept = await tx.db
+    .selectFrom('offers')
+    .select('offer_id')
+    .where('machine_key', '=', terms.machineKey)
+    .where('closed_at_ms', 'is', null)
+    .where('terms_hash', '=', termsHash)
+    .executeTakeFirst();
+  if (kept !== undefined) return;
+  await closeOffers(tx, [terms.machineKey], nowMs);
+  await tx.db
+    .insertInto('offers')
+    .values({
+      offer_id: offerId,
+      machine_key: terms.machineKey,
+      hotkey: terms.hotkey,
+      machine_id: terms.machineId,
+      terms_hash: termsHash,
+      units: terms.units,
+      price_micro_usd_per_unit_hour: terms.priceMicroUsdPerUnitHour,
+      committed_until_ms: terms.committedUntilMs,
+      host: JSON.stringify(terms.host),
+      payout_coldkey: terms.payoutColdkey,
+      simulated: terms.simulated,
+      opened_at_ms: nowMs,
+      closed_at_ms: null,
+    })
+    .execute();
+}
+
+/** Withdraws the open offers of machines; running rentals keep their terms. */
+export async function closeOffers(tx: Tx, machineKeys: readonly string[], nowMs: number): Promise<void> {
+  if (machineKeys.length === 0) return;
+  await tx.db
+    .updateTable('offers')
+    .set({ closed_at_ms: nowMs })
+    .where('machine_key', 'in', machineKeys)
+    .where('closed_at_ms', 'is', null)
+    .execute();
+}
+
+/** Open offers, or the one asked for; simulated ones only by their id. */
+export async function readOffers(db: Queries, nowMs: number, offerId?: string): Promise<OfferRow[]> {
+  const which = offerId === undefined ? sql`not o.simulated` : sql`o.offer_id = ${offerId}::uuid`;
+  const { rows } = await sql<RawOffer>`
+    select o.*, m.public_host, coalesce(s.alive_until_ms > ${nowMs}::bigint, false) as online,
+      array(select r.unit_id from unit_reservations r where r.machine_key = o.machine_key and r.released_at_ms is null) as taken,
+      (select json_agg(json_build_object('unit', v.unit_id, 'verdict', v.verdict, 'class', v.class,
+          'verifiedAtMs', v.verified_at_ms, 'receiptId', v.receipt_id, 'measured', v.measured) order by v.verified_at_ms desc)
+        from unit_verdicts v where v.machine_key = o.machine_key and v.unit_id = any(o.units)
+          and v.verified_at_ms >= ${nowMs - RECEIPT_VALID_MS}::bigint) as verdicts
+    from offers o join machines m using (machine_key) left join agent_sessions s using (machine_key)
+    where o.closed_at_ms is null and m.revoked_at_ms is null and ${which}`.execute(db);
+  return rows.map(fromRow);
+}
+
+/** The offer with its machine locked: until this transaction ends nobody else reserves its units. */
+export async function lockOffer(tx: Tx, offerId: string, nowMs: number): Promise<OfferRow | null> {
+  await sql`select from machines where machine_key = (select machine_key from offers where offer_id = ${offerId}::uuid)
+    for update`.execute(tx.db);
+  return (await readOffers(tx.db, nowMs, offerId))[0] ?? null;
+}
+
+interface RawOffer {
+  offer_id: string;
+  machine_key: string;
+  hotkey: string;
+  machine_id: string;
+  units: string[];
+  price_micro_usd_per_unit_hour: bigint;
+  committed_until_ms: bigint;
+  host: Offer['host'];
+  payout_coldkey: string;
+  simulated: boolean;
+  public_host: string;
+  online: boolean;
+  taken: string[];
+  verdicts: UnitVerdict[] | null;
+}
+
+interface UnitVerdict {
+  unit: string;
+  verdict: 'pass' | 'fail';
+  class: string;
+  verifiedAtMs: number;
+  receiptId: string;
+  measured: Record<string, number | string>;
+}
+
+function fromRow(row: RawOffer): OfferRow {
+  const verdicts = row.verdicts ?? [];
+  const failed = verdicts.find((verdict) => verdict.verdict === 'fail');
+  const tested = new Set(verdicts.map((verdict) => verdict.unit));
+  const complete = row.units.every((unit) => tested.has(unit));
+  const shown = failed ?? verdicts[0] ?? null;
+  return {
+    offerId: row.offer_id,
+    machineKey: row.machine_key,
+    hotkey: row.hotkey,
+    machineId: row.machine_id,
+    units: row.units,
+    priceMicroUsdPerUnitHour: row.price_micro_usd_per_unit_hour,
+    committedUntilMs: Number(row.committed_until_ms),
+    host: row.host,
+    payoutColdkey: row.payout_coldkey,
+    simulated: row.simulated,
+    publicHost: row.public_host,
+    online: row.online,
+    freeUnits: row.units.filter((unit) => !row.taken.includes(unit)),
+    verdict: failed !== undefined ? 'fail' : complete ? 'pass' : null,
+    class: shown?.class ?? null,
+    verifiedAtMs: shown === null ? null : shown.verifiedAtMs,
+    receiptId: shown?.receiptId ?? null,
+    measured: shown?.measured ?? null,
+  };
+}

@@ -1,0 +1,92 @@
+/** What the rental flows need of the rest of the market, as arguments: no other feature's tables are touched from here. */
+import type { MeterState, PodSpec, Rental as RentalDecisionState } from '@celium/domain';
+import type { Signed } from '@celium/contract';
+import type { Billing } from '../billing/billing.flow.ts';
+import type { MarketDatabase, Queries, Tx } from '../database/market-database.ts';
+import type { PublicLog } from '../log/log.flow.ts';
+import type { AgentLinks } from '../machines/sessions.ts';
+import type { Outbox } from '../outbox/outbox.worker.ts';
+import type { MarketPorts } from '../ports.ts';
+import type { RentalSignals } from './signals.ts';
+
+/** An offer as renting it needs it. */
+export interface RentableOffer {
+  offerId: string;
+  machineKey: string;
+  machineId: string;
+  hotkey: string;
+  units: string[];
+  freeUnits: string[];
+  class: string | null;
+  priceMicroUsdPerUnitHour: bigint;
+  payoutColdkey: string;
+  publicHost: string;
+  online: boolean;
+  verdict: 'pass' | 'fail' | null;
+  simulated: boolean;
+}
+
+export interface PodKey {
+  id: string;
+  /** Type and base64. */
+  publicKey: string;
+}
+
+/** Who watches whether pods are reachable. */
+export interface ProbeWatch {
+  /** Probes a pod from now on. */
+  watch(row: RentalRow): void;
+  /** The pod may be up any moment: probe often. */
+  hurry(rentalId: string): void;
+  forget(rentalId: string): void;
+}
+
+export interface RentalParts {
+  database: MarketDatabase;
+  ports: MarketPorts;
+  billing: Billing;
+  outbox: Outbox;
+  links: AgentLinks;
+  publicLog: PublicLog;
+  signals: RentalSignals;
+  probing: ProbeWatch;
+  feeBasisPoints: number;
+  /** Locks the offer's machine until the transaction ends; null for no such open offer. */
+  lockOffer(tx: Tx, offerId: string, nowMs: number): Promise<RentableOffer | null>;
+  sshKeysOf(db: Queries, accountId: string): Promise<PodKey[]>;
+}
+
+/** One rental as it is stored. */
+export interface RentalRow {
+  rentalId: string;
+  accountId: string;
+  offerId: string;
+  requestId: string;
+  requestHash: string;
+  machineKey: string;
+  machineId: string;
+  hotkey: string;
+  units: string[];
+  class: string | null;
+  priceMicroUsdPerHour: bigint;
+  feeBasisPoints: number;
+  payoutColdkey: string;
+  pod: PodSpec;
+  sshKeys: PodKey[];
+  publicHost: string;
+  createdAtMs: number;
+  /** What domain decides about. */
+  rental: RentalDecisionState;
+  endedAtMs: number | null;
+  detail: string | null;
+  leaseId: string | null;
+  fence: number | null;
+  grant: Signed<'grant'> | null;
+  /** The last sequence number given to a command of the lease. */
+  sequence: number;
+  termRenewedAtMs: number | null;
+  meter: MeterState;
+  chargedMicroUsd: bigint;
+  providerMicroUsd: bigint;
+  feeMicroUsd: bigint;
+}

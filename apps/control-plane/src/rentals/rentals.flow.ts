@@ -1,0 +1,184 @@
+/**
+ * The one way in which a rental changes: load and lock it, fold what was seen into its meter, let domain decide, store, and carry
+ * out the effects: those on our own tables here and now, those on the machine through the outbox.
+ */
+import { CeliumError, type Signed } from '@celium/contract';
+import {
+  decide,
+  seenByAgent,
+  seenByMarket,
+  type AgentSighting,
+  type MarketMoment,
+  type Rental,
+  type RentalCommand,
+  type RentalEffect,
+} from '@celium/domain';
+import type { Tx } from '../database/market-database.ts';
+import type { RentalParts, RentalRow } from './parts.ts';
+import { addEvent, lockRental, readRental, releaseUnits, saveRental } from './rentals.store.ts';
+
+/** What has happened, all in one go. */
+export interface RentalStep {
+  /** The agent's word on the pod. */
+  sighting?: AgentSighting;
+  /** A probe that got through. */
+  probe?: { moment: MarketMoment; marketWasAway: boolean };
+  /** The agent's grant, checked. */
+  grant?: Signed<'grant'>;
+  command?: RentalCommand;
+  /** Words for the renter. */
+  detail?: string;
+  /** Charge what the meter shows, and top the hold up. */
+  settle?: boolean;
+}
+
+export interface Stepped {
+  row: RentalRow;
+  /** The money does not reach for the next minutes. */
+  exhausted: boolean;
+}
+
+/** Takes one step in the caller's transaction. Throws NOT_FOUND, and what domain refuses. */
+export async function stepRental(parts: RentalParts, tx: Tx, rentalId: string, step: RentalStep): Promise<Stepped> {
+  const nowMs = parts.ports.clock.now();
+  const before = await lockRental(tx, rentalId);
+  if (before === null) throw new CeliumError('NOT_FOUND');
+  let row = fold(before, step);
+  let effects: RentalEffect[] = [];
+  if (step.command !== undefined) {
+    const decision = decide(row.rental, step.command, nowMs);
+    if (!decision.ok) throw new CeliumError(decision.refusal);
+    row = { ...row, rental: decision.rental };
+    effects = decision.effects;
+  }
+  row = withOutcome(before, row, step, nowMs);
+  if (row !== before) await saveRental(tx, row);
+  if (row.rental.state !== before.rental.state) await onNewState(parts, tx, before.rental, row, nowMs);
+  await carryOutHere(parts, tx, row, effects, nowMs);
+  const exhausted = step.settle === true && row.rental.state === 'running' ? await settle(parts, tx, row) : false;
+  const isNews = row.rental.state !== before.rental.state || row.detail !== before.detail;
+  tx.afterCommit(() => afterwards(parts, row, isNews));
+  return { row, exhausted };
+}
+
+/** Takes one step in a transaction of its own. */
+export async function takeStep(parts: RentalParts, rentalId: string, step: RentalStep): Promise<Stepped> {
+  return parts.database.transaction((tx) => stepRental(parts, tx, rentalId, step));
+}
+
+/** The rental, if it is this account's. Throws NOT_FOUND. */
+export async function ownRental(parts: RentalParts, accountId: string, rentalId: string): Promise<RentalRow> {
+  const row = await readRental(parts.database.db, rentalId);
+  if (row === null || row.accountId !== accountId)
+    throw new CeliumError('NOT_FOUND', 'there is no such rental of yours');
+  return row;
+}
+
+function fold(row: RentalRow, step: RentalStep): RentalRow {
+  if (row.rental.state === 'ended') return row;
+  let meter = row.meter;
+  if (step.probe !== undefined) meter = seenByMarket(meter, step.probe.moment, step.probe.marketWasAway);
+  if (step.sighting !== undefined) meter = seenByAgent(meter, step.sighting);
+  return meter === row.meter ? row : { ...row, meter };
+}
+
+function withOutcome(before: RentalRow, row: RentalRow, step: RentalStep, nowMs: number): RentalRow {
+  const next = { ...row };
+  if (step.grant !== undefined && before.leaseId === null) {
+    next.grant = step.grant;
+    next.leaseId = step.grant.body.leaseId;
+    next.fence = step.grant.body.fence;
+    next.termRenewedAtMs = nowMs;
+  }
+  if (step.detail !== undefined && before.rental.state !== 'ended') next.detail = step.detail;
+  if (row.rental.state === 'running' && before.rental.state !== 'running') next.detail = null;
+  if (row.rental.state === 'ended' && before.rental.state !== 'ended') next.endedAtMs = nowMs;
+  return next;
+}
+
+async function onNewState(parts: RentalParts, tx: Tx, before: Rental, row: RentalRow, nowMs: number): Promise<void> {
+  const { rental, rentalId } = row;
+  const detail = row.detail ?? rental.endReason ?? WORDS_FOR_STATE[rental.state];
+  await addEvent(tx, rentalId, { atMs: nowMs, state: rental.state, detail });
+  if (rental.granted && !before.granted && row.grant !== null) {
+    const renter = parts.publicLog.pseudonym(row.accountId);
+    await parts.publicLog.publish(tx, 'grant', { rentalId, renter, grant: row.grant });
+  }
+  if (rental.state === 'running') await parts.publicLog.publish(tx, 'rental-started', factsForLog(parts, row));
+  if (rental.state === 'ended') await parts.publicLog.publish(tx, 'rental-ended', factsForLog(parts, row));
+}
+
+const WORDS_FOR_STATE: Record<Rental['state'], string> = {
+  reserved: 'reserved; the machine is asked',
+  starting: 'granted; the pod is made',
+  running: 'ready: seen by the machine and by the market',
+  stopping: 'stopping',
+  ended: 'ended',
+};
+
+function factsForLog(parts: RentalParts, row: RentalRow): Record<string, unknown> {
+  return {
+    rentalId: row.rentalId,
+    renter: parts.publicLog.pseudonym(row.accountId),
+    hotkey: row.hotkey,
+    machineKey: row.machineKey,
+    units: row.units,
+    class: row.class,
+    priceMicroUsdPerHour: row.priceMicroUsdPerHour.toString(),
+    endReason: row.rental.endReason,
+    billableMs: row.meter.billableMs,
+  };
+}
+
+async function carryOutHere(
+  parts: RentalParts,
+  tx: Tx,
+  row: RentalRow,
+  effects: readonly RentalEffect[],
+  nowMs: number,
+): Promise<void> {
+  const { rentalId, machineKey } = row;
+  if (row.rental.granted || row.rental.state === 'ended') await parts.outbox.finish(tx, rentalId, ['request-lease']);
+  for (const effect of effects) {
+    switch (effect.type) {
+      case 'request-lease':
+        throw new CeliumError('INTERNAL', undefined, { internal: 'a lease is requested when it is reserved' });
+      case 'start-probing':
+        tx.afterCommit(() => parts.probing.watch(row));
+        break;
+      case 'stop-lease':
+        await parts.outbox.finish(tx, rentalId, ['set-ssh-keys', 'renew']);
+        tx.afterCommit(() => parts.ports.crashHere('market.stop.committed'));
+        await parts.outbox.write(tx, { rentalId, machineKey, type: 'stop-lease', payload: null });
+        break;
+      case 'settle':
+        await parts.billing.settle(tx, rentalId);
+        break;
+      case 'release-hold':
+        await parts.billing.release(tx, rentalId);
+        break;
+      case 'release-units':
+        await releaseUnits(tx, rentalId, nowMs);
+        await parts.outbox.finish(tx, rentalId, ['stop-lease', 'set-ssh-keys', 'renew']);
+        break;
+    }
+  }
+}
+
+async function settle(parts: RentalParts, tx: Tx, row: RentalRow): Promise<boolean> {
+  await parts.billing.settle(tx, row.rentalId);
+  const exhausted = await parts.billing.topUp(tx, row);
+  parts.ports.crashHere('market.settle.before-commit');
+  tx.afterCommit(() => parts.ports.crashHere('market.settle.committed'));
+  return exhausted;
+}
+
+function afterwards(parts: RentalParts, row: RentalRow, isNews: boolean): void {
+  if (!isNews) return;
+  const { state } = row.rental;
+  if (state === 'starting') parts.ports.crashHere('market.grant.stored');
+  if (state === 'running') parts.ports.crashHere('market.running.stored');
+  if (state === 'ended') parts.ports.crashHere('market.end.committed');
+  if (state === 'stopping' || state === 'ended') parts.probing.forget(row.rentalId);
+  parts.signals.emit(row.rentalId);
+}

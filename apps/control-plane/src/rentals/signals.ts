@@ -1,0 +1,87 @@
+/** Tells who waits that a rental has changed: in this process at once, from other replicas by NOTIFY. A hint only; the row is the truth. */
+import pg from 'pg';
+import type { Logger } from 'pino';
+import type { Clock } from '../ports.ts';
+
+/** The channel on which state changes are notified; the payload is the rental's id. */
+export const RENTAL_CHANNEL = 'celium_rental';
+const RECONNECT_MS = 2_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+
+export class RentalSignals {
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  /** Wakes everyone who waits for this rental. */
+  emit(rentalId: string): void {
+    const waiters = this.#waiting.get(rentalId);
+    this.#waiting.delete(rentalId);
+    for (const wake of waiters ?? []) wake();
+  }
+
+  /** Begins to listen now; `wait` resolves at the next change, after `ms`, or when the signal fires. */
+  next(rentalId: string): { wait(ms: number, signal: AbortSignal): Promise<void>; cancel(): void } {
+    let changed = false;
+    let onChange = (): void => undefined;
+    const wake = (): void => {
+      changed = true;
+      onChange();
+    };
+    const waiters = this.#waiting.get(rentalId) ?? new Set();
+    waiters.add(wake);
+    this.#waiting.set(rentalId, waiters);
+    const cancel = (): void => {
+      waiters.delete(wake);
+      if (waiters.size === 0 && this.#waiting.get(rentalId) === waiters) this.#waiting.delete(rentalId);
+    };
+    const wait = (ms: number, signal: AbortSignal): Promise<void> =>
+      new Promise((resolve) => {
+        if (changed || signal.aborted) return resolve();
+        const done = (): void => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', done);
+          cancel();
+          resolve();
+        };
+        const timer = setTimeout(done, ms);
+        signal.addEventListener('abort', done, { once: true });
+        onChange = done;
+      });
+    return { wait, cancel };
+  }
+}
+
+/** Listens for changes that other replicas commit, and passes them on. Reconnects by itself; `stop` ends it. */
+export function listenForChanges(
+  url: string,
+  signals: RentalSignals,
+  parts: { clock: Clock; log: Logger },
+): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+      const broken = new Promise<void>((resolve) => {
+        client.on('error', () => resolve());
+        client.on('end', () => resolve());
+        stopping.signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+      try {
+        await client.connect();
+        client.on('notification', ({ payload }) => signals.emit(payload ?? ''));
+        await client.query(`listen ${RENTAL_CHANNEL}`);
+        await broken;
+      } catch (fault) {
+        parts.log.warn({ err: fault }, 'changes of other replicas are not heard at the moment');
+      }
+      await client.end().catch(() => undefined);
+      await parts.clock.sleep(RECONNECT_MS, stopping.signal);
+    }
+  };
+  const running = run();
+  return {
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+}
