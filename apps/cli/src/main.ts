@@ -22,7 +22,9 @@ process.stdout.on('error', (fault: NodeJS.ErrnoException) => {
   throw fault;
 });
 
-process.exitCode = await runCommandLine(process.argv.slice(2), context);
+const status = await runCommandLine(process.argv.slice(2), context);
+// What a failed command left waiting (a retry, a held-back answer) must not hold back its exit; writes to pipes and terminals are done by now.
+process.exit(status);
 
 async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];

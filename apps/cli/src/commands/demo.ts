@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { buildCommand } from '@stricli/core';
 import { CeliumError } from '@celium/contract';
 import type { CliContext } from '../context.ts';
+import { failureAsJson } from '../output/failure.ts';
 import { openProgressView } from '../output/progress-view.ts';
 import { answersInJson, toJson } from '../output/result.ts';
 import { foldersOf } from '../settings/folders.ts';
@@ -37,6 +38,7 @@ export const demoCommand = buildCommand<DemoFlags, [], CliContext>({
     const end = awaitEnd(demo);
     let running: RunningDemo | null = null;
     let failed = true;
+    let fault: unknown = null;
     try {
       running = await Promise.race([demo.run(), end.asked]);
       if (running !== null && flags.once !== true) {
@@ -45,6 +47,8 @@ export const demoCommand = buildCommand<DemoFlags, [], CliContext>({
         await end.asked;
       }
       failed = false;
+    } catch (caught) {
+      fault = caught;
     } finally {
       const left = await view.step(
         'stop everything',
@@ -57,6 +61,13 @@ export const demoCommand = buildCommand<DemoFlags, [], CliContext>({
       if (!keep && !failed) forgetState(state);
       view.close();
       if (failed && !json) this.process.stderr.write(`logs of the programs: ${join(state, 'logs')}\n`);
+    }
+    if (fault !== null) {
+      const { error } = JSON.parse(failureAsJson(fault)) as { error: unknown };
+      if (json)
+        this.process.stdout.write(`${toJson({ ok: false, failedStep: demo.failedStep, error, steps: demo.steps })}\n`);
+      else if (demo.failedStep !== null) this.process.stderr.write(`the demo stopped at: ${demo.failedStep}\n`);
+      throw fault;
     }
     if (running === null || flags.once !== true) return;
     const { report } = running;

@@ -1,6 +1,6 @@
 /** The demo from end to end: set-up, four programs, a verified machine, a stranger who rents it, and the bill beside the truth. */
 
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CeliumError, type Offer, type ProgressEvent } from '@celium/contract';
@@ -65,7 +65,10 @@ export class Demo {
   #machine: PreparedMachine | null = null;
   #stranger: Stranger | null = null;
   #deaths: DeathWatch | null = null;
+  #operatorKeyFile = '';
   #lastCheck: CheckFacts | null = null;
+  /** The step that failed first. */
+  failedStep: string | null = null;
 
   constructor(options: DemoOptions, view: ProgressView) {
     const pid = runningDemo(options.state);
@@ -74,6 +77,11 @@ export class Demo {
     this.#options = options;
     this.#view = view;
     this.#stage = new Stage(options.state);
+  }
+
+  /** Steps that are done, in order. */
+  get steps(): readonly DemoStep[] {
+    return this.#steps;
   }
 
   /** Called when one of the programs ends by itself. */
@@ -168,7 +176,8 @@ export class Demo {
           json: true,
         });
         const { ready } = await this.#stage.start('market', args, (event) => this.#showStep(event));
-        return typeof ready['url'] === 'string' ? ready['url'] : `http://${LOOPBACK}:${port}`;
+        this.#operatorKeyFile = String(ready['operatorKeyFile']);
+        return String(ready['url']);
       },
       (url) => url,
     );
@@ -253,7 +262,7 @@ export class Demo {
       (one) => one.email,
     );
     this.#stranger = stranger;
-    const operator = createClient({ baseUrl: marketUrl, apiKey: operatorKeyOf(join(state, 'market')) });
+    const operator = createClient({ baseUrl: marketUrl, apiKey: readFileSync(this.#operatorKeyFile, 'utf8').trim() });
     await this.#step(
       'get credit',
       () =>
@@ -344,7 +353,10 @@ export class Demo {
 
   async #step<T>(name: string, work: () => Promise<T>, detailOf: (value: T) => string = () => ''): Promise<T> {
     const startedMs = performance.now();
-    const value = await this.#view.step(name, work, detailOf);
+    const value = await this.#view.step(name, work, detailOf).catch((fault: unknown) => {
+      this.failedStep ??= name;
+      throw fault;
+    });
     this.#steps.push({ name, ms: Math.round(performance.now() - startedMs), detail: detailOf(value) });
     return value;
   }
@@ -374,13 +386,6 @@ function refusalOf(check: CheckFacts | null): CeliumError | null {
     'PROOF_FAILED',
     `The validator refused the machine: ${check.reason.code}: ${check.reason.message}.`,
   );
-}
-
-/** The operator's key, which the market writes into its state folder when it first starts. */
-function operatorKeyOf(marketState: string): string {
-  const path = join(marketState, 'operator.key');
-  if (!existsSync(path)) throw new CeliumError('NOT_FOUND', `The market wrote no operator key to ${path}.`);
-  return readFileSync(path, 'utf8').trim();
 }
 
 /** Removes the state of a demo. */

@@ -48,10 +48,11 @@ export class Stage {
     });
     this.#programs.push(program);
     this.#remember();
+    const ready = await program.ready;
     void program.ended.then(() => {
       if (!this.#ending) this.onDeath(program);
     });
-    return { program, ready: await program.ready };
+    return { program, ready };
   }
 
   /** Remembers whose containers to remove should this process be killed. */
