@@ -79,8 +79,8 @@ export function readSettings(argv: readonly string[], env: Record<string, string
     axonIp: axonIp(values['axon-ip']),
     allowPrivate: values['allow-private'] === true,
     intervals: {
-      recheckMs: number('recheck-ms', 90 * 60_000, 1_000, 24 * 3_600_000),
-      retryMs: number('retry-ms', 300_000, 100, MAX_RETRY_MS),
+      recheckMs: number('recheck-ms', 90 * 60_000, 1, 24 * 3_600_000),
+      retryMs: number('retry-ms', 300_000, 1, MAX_RETRY_MS),
     },
     parallel: number('parallel', 1, 1, 64),
     auditThreads: number('audit-threads', 2, 1, 64),

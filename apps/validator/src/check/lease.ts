@@ -67,6 +67,22 @@ export async function takeLease(
   );
   ports.journal.noteRequest(machine, request, ports.clock.unixMs());
   ports.running.add(requestId);
+  try {
+    return await answerOf(ports, machine, units, request);
+  } catch (fault) {
+    ports.running.delete(requestId);
+    throw fault;
+  }
+}
+
+/** Sends the request and reads the answer. */
+async function answerOf(
+  ports: LeasePorts,
+  machine: ManifestMachine,
+  units: readonly string[],
+  request: Signed<'lease-request'>,
+): Promise<LeaseResult> {
+  const { requestId } = request.body;
   const answer = await ports.agent.requestLease(machine, request);
   ports.crash('validator.lease.requested');
   if (answer.kind === 'granted') {

@@ -110,11 +110,9 @@ function exchange(
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes <= ask.maxBytes) chunks.push(chunk);
-        else
-          request.destroy(
-            new CeliumError('BAD_REQUEST', `${url.origin} answered with more than ${ask.maxBytes} bytes.`),
-          );
+        if (bytes <= ask.maxBytes) return void chunks.push(chunk);
+        reject(new CeliumError('BAD_REQUEST', `${url.origin} answered with more than ${ask.maxBytes} bytes.`));
+        request.destroy();
       });
       response.once('error', reject);
       response.once('end', () =>

@@ -1,7 +1,7 @@
 /** A worse network on purpose: delay, loss and rate between validator and pod, so that "late" is made and not waited for. */
 
-import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { CeliumError } from '@celium/contract';
 
 /** What a path does to bytes, each way. */
@@ -25,11 +25,10 @@ export function parseLink(text: string): Link {
   const link: Link = { delayMs: 0, lossRatio: 0, rateBytesPerSecond: 0 };
   for (const part of text.split(',').filter((piece) => piece !== '')) {
     const [name = '', raw = ''] = part.split('=');
-    const value = Number(raw);
-    const wrong = raw === '' || !Number.isFinite(value) || value < 0;
-    if (name === 'delay' && !wrong && value <= MAX_DELAY_MS) link.delayMs = value;
-    else if (name === 'loss' && !wrong && value < 1) link.lossRatio = value;
-    else if (name === 'rate' && !wrong) link.rateBytesPerSecond = value;
+    const value = /^\d+(\.\d+)?$/.test(raw) ? Number(raw) : Number.NaN;
+    if (name === 'delay' && value <= MAX_DELAY_MS) link.delayMs = value;
+    else if (name === 'loss' && value < 1) link.lossRatio = value;
+    else if (name === 'rate' && value < Infinity) link.rateBytesPerSecond = value;
     else
       throw new CeliumError(
         'USAGE',
@@ -39,56 +38,72 @@ export function parseLink(text: string): Link {
   return link;
 }
 
-/** When bytes that enter one direction of a link come out again: first in, first out, each no earlier than the one before. */
+/** One direction: first in, first out, each chunk no earlier than the one before. */
 class Direction {
-  readonly #link: Link;
   readonly #deliver: (chunk: Buffer | null) => void;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  /** Null while the path is as good as it is. */
+  link: Link | null = null;
   #freeAtMs = 0;
   #lastAtMs = 0;
   #bytesUnderWay = 0;
-  readonly #timers = new Set<NodeJS.Timeout>();
 
-  constructor(link: Link, deliver: (chunk: Buffer | null) => void) {
-    this.#link = link;
+  constructor(deliver: (chunk: Buffer | null) => void) {
     this.#deliver = deliver;
   }
 
-  /** `null` is the end of the stream. `left` is called when the chunk has come out. */
-  enter(chunk: Buffer | null, left: () => void): void {
+  /** `null` is the end of the stream. `more` is called when the sender may go on: held back only by a full path, as by a socket's buffer. */
+  enter(chunk: Buffer | null, more: () => void): void {
     const nowMs = performance.now();
     const bytes = chunk?.length ?? 0;
-    const { delayMs, lossRatio, rateBytesPerSecond } = this.#link;
-    const sendMs = rateBytesPerSecond === 0 ? 0 : (bytes / rateBytesPerSecond) * 1000;
-    this.#freeAtMs = Math.max(nowMs, this.#freeAtMs) + sendMs;
-    const resendMs = chunk !== null && Math.random() < lossRatio ? RESEND_MS + delayMs : 0;
-    this.#lastAtMs = Math.max(this.#lastAtMs, this.#freeAtMs + delayMs + resendMs);
+    const leavesAtMs = this.#schedule(bytes, nowMs);
+    if (leavesAtMs <= nowMs && this.#timers.size === 0) {
+      this.#deliver(chunk);
+      return more();
+    }
     this.#bytesUnderWay += bytes;
-    // A sender is held back only when the link is full, as a socket's buffer would do.
     const full = this.#bytesUnderWay > MAX_BYTES_UNDER_WAY;
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       this.#bytesUnderWay -= bytes;
       this.#deliver(chunk);
-      if (full) left();
-    }, this.#lastAtMs - nowMs);
+      if (full) more();
+    }, leavesAtMs - nowMs);
     this.#timers.add(timer);
-    if (!full) left();
+    if (!full) more();
   }
 
   stop(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
   }
+
+  #schedule(bytes: number, nowMs: number): number {
+    if (this.link === null) return nowMs;
+    const { delayMs, lossRatio, rateBytesPerSecond } = this.link;
+    const sendMs = rateBytesPerSecond === 0 ? 0 : (bytes / rateBytesPerSecond) * 1000;
+    this.#freeAtMs = Math.max(nowMs, this.#freeAtMs) + sendMs;
+    const resendMs = Math.random() < lossRatio ? RESEND_MS + delayMs : 0;
+    this.#lastAtMs = Math.max(this.#lastAtMs, this.#freeAtMs + delayMs + resendMs);
+    return this.#lastAtMs;
+  }
 }
 
-/** Puts `link` in front of a connected socket. Destroying the result destroys the socket. */
-export function shapeSocket(socket: Socket, link: Link): Duplex {
-  const inward = new Direction(link, (chunk) => void shaped.push(chunk));
-  const outward = new Direction(link, (chunk) => {
+/** A socket behind a link. */
+export interface ShapedSocket {
+  stream: Duplex;
+  /** From here on the link is as bad as it should be; before, it is as good as the socket. */
+  begin(): void;
+}
+
+/** Puts `link` in front of a connected socket. Destroying the stream destroys the socket. */
+export function shapeSocket(socket: Socket, link: Link): ShapedSocket {
+  const inward = new Direction((chunk) => void stream.push(chunk));
+  const outward = new Direction((chunk) => {
     if (chunk === null) socket.end();
-    else socket.write(chunk);
+    else if (socket.writable) socket.write(chunk);
   });
-  const shaped = new Duplex({
+  const stream = new Duplex({
     read: () => void socket.resume(),
     write: (chunk: Buffer, _encoding, done) => outward.enter(chunk, done),
     final: (done) => outward.enter(null, done),
@@ -104,9 +119,15 @@ export function shapeSocket(socket: Socket, link: Link): Duplex {
     inward.enter(chunk, () => void socket.resume());
   });
   socket.on('end', () => inward.enter(null, () => {}));
-  socket.on('error', (fault) => shaped.destroy(fault));
+  socket.on('error', (fault) => stream.destroy(fault));
   socket.on('close', () => {
-    if (!socket.readableEnded) shaped.destroy();
+    if (!socket.readableEnded) stream.destroy();
   });
-  return shaped;
+  return {
+    stream,
+    begin() {
+      inward.link = link;
+      outward.link = link;
+    },
+  };
 }

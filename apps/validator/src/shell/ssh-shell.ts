@@ -2,15 +2,14 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { connect as connectSocket, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import ssh2, { type Client, type ClientChannel, type ServerHostKeyAlgorithm } from 'ssh2';
 import { resolveAddress } from '../network/addresses.ts';
 import { shapeSocket, type Link } from '../network/link.ts';
 import type { Shell, ShellConnection, ShellFault, ShellPort, ShellTarget } from '../ports.ts';
 
-/** For connection, key exchange and login on a path without added delay. */
+/** For the connection, for key exchange and login, and for a shell. */
 const CONNECT_TIMEOUT_MS = 15_000;
-/** Round trips that a handshake and a shell may take; an added delay is allowed for that often. */
-const HANDSHAKE_ROUND_TRIPS = 14;
 /** A pod that was just reported ready may still need a moment; refused connections are tried again within this time. */
 const REFUSED_FOR_MS = 10_000;
 const REFUSED_PAUSE_MS = 250;
@@ -24,10 +23,11 @@ const HOST_KEY_ALGORITHMS: ServerHostKeyAlgorithm[] = [
   'rsa-sha2-256',
 ];
 
-/** Shells through ssh2. `link` makes the path worse; `allowPrivate` opens private addresses. */
+/**
+ * Shells through ssh2. `allowPrivate` opens private addresses. `link` makes the path worse from the first shell on: a login takes some ten round
+ * trips, which would only make a test of a long delay ten times longer.
+ */
 export function createSshShells(options: { allowPrivate: boolean; link?: Link | undefined; user?: string }): ShellPort {
-  const extraMs = HANDSHAKE_ROUND_TRIPS * 2 * (options.link?.delayMs ?? 0);
-  const timeoutMs = CONNECT_TIMEOUT_MS + extraMs;
   return {
     newClientKey() {
       const pair = ssh2.utils.generateKeyPairSync('ed25519');
@@ -41,8 +41,9 @@ export function createSshShells(options: { allowPrivate: boolean; link?: Link | 
       } catch (cause) {
         return unreachable(cause);
       }
-      const stream = options.link === undefined ? socket : shapeSocket(socket, options.link);
-      return logIn(stream as Socket, target, options.user ?? 'root', timeoutMs, signal);
+      if (options.link === undefined) return logIn(socket, target, options.user ?? 'root', () => {}, signal);
+      const { stream, begin } = shapeSocket(socket, options.link);
+      return logIn(stream, target, options.user ?? 'root', begin, signal);
     },
   };
 }
@@ -92,10 +93,10 @@ function dialOnce(host: string, port: number, signal: AbortSignal): Promise<Sock
 }
 
 function logIn(
-  socket: Socket,
+  socket: Duplex,
   target: ShellTarget,
   user: string,
-  timeoutMs: number,
+  onShell: () => void,
   signal: AbortSignal,
 ): Promise<ShellConnection | ShellFault> {
   return new Promise((resolve) => {
@@ -120,7 +121,7 @@ function logIn(
         mismatch && seenHostKeyHash !== null ? { kind: 'host-key-mismatch', seenHostKeyHash } : unreachable(words),
       );
     const onAbort = (): void => fail('the check was given up');
-    const timer = setTimeout(() => fail(`no login within ${timeoutMs} ms`), timeoutMs);
+    const timer = setTimeout(() => fail(`no login within ${CONNECT_TIMEOUT_MS} ms`), CONNECT_TIMEOUT_MS);
     signal.addEventListener('abort', onAbort, { once: true });
     client.on('error', fail);
     client.on('close', () => fail('the connection was closed before the login'));
@@ -128,7 +129,11 @@ function logIn(
       if (seenHostKeyHash === null) return fail('no host key was seen in the key exchange');
       settle({
         hostKeyHash: seenHostKeyHash,
-        openShell: () => openShell(client, timeoutMs),
+        openShell: async () => {
+          const shell = await openShell(client);
+          onShell();
+          return shell;
+        },
         close: () => {
           client.end();
           client.destroy();
@@ -136,7 +141,8 @@ function logIn(
       });
     });
     client.connect({
-      sock: socket,
+      // A connected socket, or one behind a link: ssh2 takes any duplex stream.
+      sock: socket as Socket,
       username: user,
       privateKey: target.clientKey.privateKey,
       readyTimeout: 0,
@@ -157,9 +163,9 @@ function hostKeyAlgorithms(line: string): ServerHostKeyAlgorithm[] {
   return [...first, ...HOST_KEY_ALGORITHMS.filter((name) => !first.includes(name))];
 }
 
-function openShell(client: Client, timeoutMs: number): Promise<Shell> {
+function openShell(client: Client): Promise<Shell> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no shell within ${timeoutMs} ms`)), timeoutMs);
+    const timer = setTimeout(() => reject(new Error(`no shell within ${CONNECT_TIMEOUT_MS} ms`)), CONNECT_TIMEOUT_MS);
     client.shell({ term: 'dumb', cols: 120, rows: 40, height: 0, width: 0, modes: { ECHO: 0 } }, (fault, channel) => {
       clearTimeout(timer);
       if (fault !== undefined && fault !== null) reject(fault);

@@ -1,9 +1,9 @@
 /** Shells for tests: each is a prover as a local process with piped streams, behind the port that SSH has in the real program. */
 
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Shell, ShellConnection, ShellPort } from '../ports.ts';
+import { hashOfHostKeyLine } from '../shell/ssh-shell.ts';
 import type { Cheat } from './cheating-prover.ts';
 
 const PROVER = fileURLToPath(new URL('./cheating-prover.ts', import.meta.url));
@@ -24,7 +24,7 @@ export function createLocalShells(options: LocalShellOptions = {}): ShellPort & 
     newClientKey: () => ({ publicLine: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEZpeHR1cmU', privateKey: '' }),
     async connect(target) {
       const shown = options.shownHostKey ?? target.hostKey;
-      const hash = hashOfLine(shown);
+      const hash = hashOfHostKeyLine(shown);
       if (shown !== target.hostKey) return { kind: 'host-key-mismatch', seenHostKeyHash: hash };
       const shells: Shell[] = [];
       const connection: ShellConnection = {
@@ -62,10 +62,4 @@ function startProver(cheat: Cheat, onEnd: () => void): Shell {
       child.kill('SIGKILL');
     },
   };
-}
-
-function hashOfLine(line: string): string {
-  return createHash('sha256')
-    .update(Buffer.from(line.split(' ')[1] ?? '', 'base64'))
-    .digest('hex');
 }

@@ -1,0 +1,159 @@
+/** Weights on a devchain: once per epoch, only with a permit and something to say, never twice, whatever crashes. */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  defaultGenesis,
+  Devchain,
+  DevchainClient,
+  DevchainStore,
+  keyFromUri,
+  RAO_PER_TAO,
+  signDocument,
+} from '@celium/chain';
+import { proofParams } from '@celium/proof';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { composeReceipt } from '../check/receipt.ts';
+import { systemTime } from '../clock.ts';
+import { openDatabase } from '../state/database.ts';
+import { ReceiptBook } from '../state/receipt-book.ts';
+import { LocalAgent } from '../testing/local-agent.ts';
+import { readNoted, setWeights, type WeightsPorts } from './weights.ts';
+
+const validator = keyFromUri('//weights-validator');
+const coldkey = keyFromUri('//weights-owner');
+let folder = '';
+let chain: Devchain;
+let client: DevchainClient;
+let ports: WeightsPorts;
+let lines: Array<Record<string, unknown>>;
+const agent = new LocalAgent({ nowMs: () => systemTime.unixMs() });
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'celium-weights-'));
+  const genesis = defaultGenesis({ seed: 'weights', tempo: 20, weightsRateLimitBlocks: 2 });
+  let nowMs = genesis.timeMs;
+  chain = new Devchain({ store: new DevchainStore(':memory:'), genesis, now: () => (nowMs += 12_000) });
+  client = new DevchainClient(chain);
+  const database = openDatabase(folder);
+  lines = [];
+  ports = {
+    clock: systemTime,
+    chain: client,
+    hotkey: validator,
+    receipts: new ReceiptBook(database),
+    database,
+    crash: () => {},
+    report: (line) => void lines.push(line),
+  };
+});
+afterEach(async () => {
+  ports.database.close();
+  await client.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function register(): Promise<void> {
+  await client.faucet(coldkey.ss58, 10_000n * RAO_PER_TAO);
+  for (const hotkey of [agent.provider.ss58, validator.ss58])
+    expect((await client.register(coldkey, hotkey, 1_000n * RAO_PER_TAO)).ok).toBe(true);
+  expect((await client.addStake(coldkey, validator.ss58, 5_000n * RAO_PER_TAO)).ok).toBe(true);
+  chain.advance(25);
+}
+
+async function addPass(): Promise<void> {
+  const unit = agent.machine.units[0]!;
+  const grant = await agent.leaseTo(validator, [unit]);
+  const nowMs = systemTime.unixMs();
+  const facts = {
+    validator: validator.ss58,
+    hotkey: agent.provider.ss58,
+    machineId: 'box',
+    machineKey: agent.machine.machineKey,
+    grant,
+    hostKeyHash: '00'.repeat(32),
+    barrierId: '',
+    blockNumber: 1,
+    blockHash: '5a'.repeat(32),
+    tested: 1,
+    leased: 0,
+    startedAtMs: nowMs,
+    endedAtMs: nowMs,
+  };
+  const outcome = { kind: 'no-proof', code: 'OK', message: 'for the sum only' } as const;
+  const body = composeReceipt(crypto.randomUUID(), unit, proofParams('micro', 'onboarding'), facts, outcome);
+  const receipt = await signDocument('receipt', { ...body, verdict: 'pass' }, validator);
+  ports.receipts.add(receipt, grant, [], nowMs);
+}
+
+async function uidOf(hotkey: string): Promise<number> {
+  const neuron = (await client.neurons()).find((one) => one.hotkey === hotkey);
+  return neuron?.uid ?? -1;
+}
+
+test('nothing is submitted without registration, or without a receipt', async () => {
+  await setWeights(ports);
+  await register();
+  await setWeights(ports);
+  expect(await client.weights(await uidOf(validator.ss58))).toEqual([]);
+});
+
+test('a passing machine gets its weight, once in an epoch, and the stored row is confirmed', async () => {
+  await register();
+  await addPass();
+  await setWeights(ports);
+  const { epochIndex } = await client.schedule();
+  expect(await client.weights(await uidOf(validator.ss58))).toEqual([[await uidOf(agent.provider.ss58), 65_535]]);
+  const height = (await client.heads()).best.number;
+  await setWeights(ports);
+  expect(readNoted(ports.database, epochIndex)?.state).toBe('confirmed');
+  await setWeights(ports);
+  expect((await client.heads()).best.number).toBe(height);
+  expect(ports.receipts.logEntries(1, 10).map((entry) => entry.kind)).toEqual(['receipt', 'weights']);
+  expect(lines.filter((line) => line['name'] === 'set weights')).toHaveLength(1);
+});
+
+test('a validator killed right after submitting finds its weights on the chain and submits no second time', async () => {
+  await register();
+  await addPass();
+  await setWeights({
+    ...ports,
+    crash: () => {
+      throw new Error('killed');
+    },
+  }).catch(() => {});
+  const { epochIndex } = await client.schedule();
+  expect(readNoted(ports.database, epochIndex)?.state).toBe('submitting');
+  const height = (await client.heads()).best.number;
+  await setWeights(ports);
+  await setWeights(ports);
+  expect((await client.heads()).best.number).toBe(height);
+  expect(readNoted(ports.database, epochIndex)?.state).toBe('submitted');
+});
+
+test('a submission that never arrived is made again after a few blocks, and the next epoch gets its own', async () => {
+  await register();
+  await addPass();
+  await setWeights({ ...ports, chain: lostOnTheWay() }).catch(() => {});
+  const { epochIndex } = await client.schedule();
+  await setWeights(ports);
+  expect(readNoted(ports.database, epochIndex)?.state).toBe('submitting');
+  chain.advance(4);
+  await setWeights(ports);
+  expect(readNoted(ports.database, epochIndex)?.state).toBe('submitted');
+  chain.advance(21);
+  const next = (await client.schedule()).epochIndex;
+  await setWeights(ports);
+  expect(readNoted(ports.database, next)?.state).toBe('submitted');
+});
+
+/** The devchain, with a connection that breaks when weights are sent. */
+function lostOnTheWay(): DevchainClient {
+  class Cut extends DevchainClient {
+    override putWeights(): Promise<never> {
+      return Promise.reject(new Error('the connection broke'));
+    }
+  }
+  return new Cut(chain);
+}
