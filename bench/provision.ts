@@ -16,11 +16,17 @@ import { median, quantile } from './statistics.ts';
 const DEFAULT_RUNS = 30;
 const TARGET_RATIO = 1.5;
 
+interface Mount {
+  Type: string;
+  Source: string;
+  Target: string;
+}
+
 /** What the engine says of a container, as far as another one like it needs it. */
 interface Inspected {
   Config: { Image: string; Env: string[]; Cmd: string[] | null; Labels: Record<string, string>; ExposedPorts?: object };
   HostConfig: {
-    Binds: string[] | null;
+    Mounts?: Mount[];
     NetworkMode: string;
     PortBindings: Record<string, Array<{ HostIp?: string; HostPort: string }>>;
   };
@@ -32,14 +38,15 @@ export async function runBenchmark(args: readonly string[], progress: (line: str
   try {
     progress('verifying the machine ...');
     await world.verify();
-    const renter = await world.newRenter(1_000_000_000n);
-    const keyFile = renter.keyFile;
     const knownHostsFile = join(world.stateDir, 'known_hosts');
     const ours: number[] = [];
     const readyMs: number[] = [];
     const floors: number[] = [];
     // One run of each before counting, so that no side pays for a cold cache.
     for (let index = -1; index < runs; index += 1) {
+      // A renter of its own for each: a market takes ten rents a minute from one.
+      const renter = await world.newRenter();
+      const { keyFile } = renter;
       const { offers } = await renter.client.call('listOffers', { query: {} });
       const offer = offers[0];
       if (offer === undefined) throw new Error('no offer can be rented');
@@ -111,12 +118,13 @@ async function inspectPod(world: World): Promise<Inspected> {
   if (id === undefined) throw new Error('the rented pod has no container');
   const inspected = await engineCall<Inspected>(world.dockerSocket, 'GET', `/containers/${id}/json`);
   // The lease's own folder (host key, authorized keys) goes with the lease: the floor mounts a copy of it.
-  const binds: string[] = [];
-  for (const bind of inspected.HostConfig.Binds ?? []) {
-    const [from = '', to = '', mode = 'ro'] = bind.split(':');
-    binds.push(to === '/run/celium' ? `${await copyLeaseFolder(world, from)}:${to}:${mode}` : bind);
+  const mounts: Mount[] = [];
+  for (const mount of inspected.HostConfig.Mounts ?? []) {
+    mounts.push(
+      mount.Target === '/run/celium' ? { ...mount, Source: await copyLeaseFolder(world, mount.Source) } : mount,
+    );
   }
-  return { ...inspected, HostConfig: { ...inspected.HostConfig, Binds: binds } };
+  return { ...inspected, HostConfig: { ...inspected.HostConfig, Mounts: mounts } };
 }
 
 async function copyLeaseFolder(world: World, from: string): Promise<string> {
