@@ -23,19 +23,16 @@ test('a renter logs in with the key of the request, against the host key of the 
   const request = await market.sign(machine.machine, { sshKeys: [await machine.sshKey()] });
   const sentMs = performance.now();
   market.send({ type: 'lease-request', request });
-  const { grant } = await market.frame('grant', (frame) => frame.grant.body.requestId === request.body.requestId);
+  const grant = await market.grant(request);
   const grantedMs = performance.now();
   const { leaseId } = grant.body;
-  await market.frame('lease-status', ({ lease }) => lease.leaseId === leaseId && lease.state === 'ready');
+  await market.lease(leaseId, 'ready');
   const readyMs = performance.now();
   console.log(`grant after ${(grantedMs - sentMs).toFixed(1)} ms, ready after ${(readyMs - sentMs).toFixed(1)} ms`);
   expect(await machine.ssh(grant, 'echo hello from $(id -un)')).toBe('hello from root\n');
   market.send({ type: 'lease-command', command: await market.command(grant, { type: 'stop' }, 2) });
   const stopMs = performance.now();
-  const { lease } = await market.frame(
-    'lease-status',
-    ({ lease: one }) => one.leaseId === leaseId && one.state === 'gone',
-  );
+  const lease = await market.lease(leaseId, 'gone');
   console.log(`gone ${(performance.now() - stopMs).toFixed(1)} ms after the stop`);
   expect(lease.goneReason).toBe('stopped');
   expect(lease.cumulativeMs).toBeGreaterThan(100);

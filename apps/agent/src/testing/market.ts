@@ -11,6 +11,7 @@ import {
   type AgentFrame,
   type LeaseCommand,
   type LeaseRequest,
+  type LeaseStatus,
   type ManifestMachine,
   type MarketFrame,
   type Signed,
@@ -84,17 +85,39 @@ export class TestMarket {
     fits: (frame: FrameOf<T>) => boolean = () => true,
     timeoutMs = 15_000,
   ): Promise<FrameOf<T>> {
-    const find = (): FrameOf<T> | undefined =>
-      this.frames.find((frame): frame is FrameOf<T> => frame.type === type && fits(frame as FrameOf<T>));
+    return await this.#find(`a ${type}`, timeoutMs, () =>
+      this.frames.find((frame): frame is FrameOf<T> => frame.type === type && fits(frame as FrameOf<T>)),
+    );
+  }
+
+  /** The lease as told by whatever frame first says that it is in `state`. */
+  async lease(leaseId: string, state: LeaseStatus['state'], timeoutMs = 15_000): Promise<LeaseStatus> {
+    return await this.#find(`lease in state ${state}`, timeoutMs, () =>
+      this.frames.flatMap(leasesOf).find((lease) => lease.leaseId === leaseId && lease.state === state),
+    );
+  }
+
+  /** The grant of a request, when it is there. */
+  async grant(request: Signed<'lease-request'>): Promise<Signed<'grant'>> {
+    return (await this.frame('grant', ({ grant }) => grant.body.requestId === request.body.requestId)).grant;
+  }
+
+  /** The refusal of a request, when it is there. */
+  async refusal(request: Signed<'lease-request'>): Promise<Signed<'lease-refusal'>> {
+    return (await this.frame('lease-refusal', ({ refusal }) => refusal.body.requestId === request.body.requestId))
+      .refusal;
+  }
+
+  async #find<T>(what: string, timeoutMs: number, look: () => T | undefined): Promise<T> {
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
-      const found = find();
+      const found = look();
       if (found !== undefined) return found;
       const leftMs = deadlineMs - performance.now();
-      if (leftMs <= 0) throw new Error(`no ${type} came within ${timeoutMs} ms; there are: ${this.#summary()}`);
+      if (leftMs <= 0) throw new Error(`${what} did not come within ${timeoutMs} ms; there are: ${this.#summary()}`);
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(done, leftMs);
         const waiting = this.#waiting;
+        const timer = setTimeout(done, leftMs);
         function done(): void {
           clearTimeout(timer);
           waiting.delete(done);
@@ -125,6 +148,11 @@ export class TestMarket {
       .map((frame) => (frame.type === 'lease-status' ? `${frame.type}:${frame.lease.state}` : frame.type))
       .join(' ');
   }
+}
+
+function leasesOf(frame: AgentFrame): LeaseStatus[] {
+  if (frame.type === 'hello' || frame.type === 'heartbeat') return frame.leases;
+  return frame.type === 'lease-status' ? [frame.lease] : [];
 }
 
 /** A signed lease request for all units of a machine, with `change` applied. */
