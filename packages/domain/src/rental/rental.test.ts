@@ -8,6 +8,7 @@ import {
   reserve,
   START_TIMEOUT_MS,
   STOP_TIMEOUT_MS,
+  UNPROBED_END_MS,
   UNREACHABLE_AFTER_MS,
   UNREACHABLE_END_MS,
   type Rental,
@@ -31,6 +32,8 @@ const COMMANDS: readonly RentalCommand[] = [
   { type: 'stop', reason: 'renter-stopped' },
   { type: 'stop', reason: 'balance-exhausted' },
   { type: 'stop', reason: 'operator-stopped' },
+  { type: 'unprobed', forMs: UNPROBED_END_MS },
+  { type: 'unprobed', forMs: UNPROBED_END_MS + 1 },
   { type: 'tick' },
 ];
 
@@ -223,6 +226,21 @@ describe('a rental', () => {
     });
   });
 
+  test('whose pod no probe reaches for a quarter of an hour is stopped, if its agent is heard', () => {
+    const { rental, nowMs } = run(...RUNNING, [{ type: 'agent-seen' }]);
+    const unprobed = { type: 'unprobed', forMs: UNPROBED_END_MS + 1 } as const;
+    expect(decide(rental, unprobed, nowMs)).toMatchObject({
+      rental: { state: 'stopping', endReason: 'unreachable-too-long' },
+      effects: [{ type: 'stop-lease' }],
+    });
+    expect(decide(rental, { type: 'unprobed', forMs: UNPROBED_END_MS }, nowMs)).toEqual({
+      ok: true,
+      rental,
+      effects: [],
+    });
+    expect(decide(rental, unprobed, nowMs + UNREACHABLE_AFTER_MS + 1)).toEqual({ ok: true, rental, effects: [] });
+  });
+
   test('that does not become ready within half an hour is stopped', () => {
     expect(run(GRANT, [{ type: 'tick' }, START_TIMEOUT_MS + 1]).rental).toMatchObject({
       state: 'stopping',
@@ -267,19 +285,26 @@ const SITUATIONS: ReadonlyArray<readonly [name: string, steps: readonly Step[]]>
   ['ended, never granted', [[{ type: 'refusal' }]]],
 ];
 
+function saidBy(command: RentalCommand): string {
+  if ('reason' in command) return `${command.type} (${command.reason})`;
+  return 'forMs' in command
+    ? `${command.type} (${command.forMs > UNPROBED_END_MS ? 'too long' : 'a while'})`
+    : command.type;
+}
+
 test('the transition table is the one that people read', async () => {
   const lines = SITUATIONS.flatMap(([name, steps]) => {
     const { rental, nowMs } = run(...steps);
     return COMMANDS.map((command) => {
-      const said = 'reason' in command ? `${command.type} (${command.reason})` : command.type;
+      const said = saidBy(command);
       const decision = decide(rental, command, nowMs + 1_000);
       const next = decision.ok
         ? `${decision.rental.state}${decision.rental.endReason === null ? '' : ` (${decision.rental.endReason})`}`
         : `refused: ${decision.refusal}`;
       const effects = decision.ok ? decision.effects.map(({ type }) => type).join(', ') : '';
-      return `${name.padEnd(30)} ${said.padEnd(27)} ${next.padEnd(32)} ${effects}`.trimEnd();
+      return `${name.padEnd(30)} ${said.padEnd(32)} ${next.padEnd(32)} ${effects}`.trimEnd();
     }).concat('');
   });
-  const head = `${'situation'.padEnd(30)} ${'command'.padEnd(27)} ${'next state (why)'.padEnd(32)} effects\n\n`;
+  const head = `${'situation'.padEnd(30)} ${'command'.padEnd(32)} ${'next state (why)'.padEnd(32)} effects\n\n`;
   await expect(head + lines.join('\n')).toMatchFileSnapshot('./golden/transitions.txt');
 });

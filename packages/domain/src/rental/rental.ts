@@ -29,6 +29,11 @@ export const STOP_TIMEOUT_MS = 60_000;
 export const UNREACHABLE_AFTER_MS = 5 * 60_000;
 /** Silence of the agent after which a rental ends by itself, in milliseconds. */
 export const UNREACHABLE_END_MS = 24 * 3_600_000;
+/**
+ * How long a pod may go unseen by the market's probes while its agent is heard, in milliseconds. Without this bound a renter who closes
+ * the pod's SSH port would use it unbilled for ever.
+ */
+export const UNPROBED_END_MS = 15 * 60_000;
 
 /** What decides about a rental. Times are the market's wall clock in unix milliseconds; meters are kept elsewhere. */
 export interface Rental {
@@ -56,6 +61,8 @@ export type RentalCommand =
   | { type: 'probe-ready' }
   | { type: 'agent-seen' }
   | { type: 'pod-gone'; reason: 'start-failed' | 'pod-died' | 'provider-ended' | 'stopped' }
+  /** The market tried to probe the pod for `forMs` milliseconds, and no probe got through. */
+  | { type: 'unprobed'; forMs: number }
   | { type: 'stop'; reason: 'renter-stopped' | 'balance-exhausted' | 'operator-stopped' }
   | { type: 'tick' };
 
@@ -106,6 +113,8 @@ export function decide(rental: Rental, command: RentalCommand, nowMs: number): D
       return onPodGone(rental, command.reason, nowMs);
     case 'stop':
       return onStop(rental, command.reason, nowMs);
+    case 'unprobed':
+      return onUnprobed(rental, command.forMs, nowMs);
     case 'tick':
       return onTick(rental, nowMs);
   }
@@ -166,11 +175,15 @@ function onStop(rental: Rental, reason: EndReason, nowMs: number): Decision {
       return same(rental);
     case 'reserved':
     case 'starting':
-    case 'running': {
-      const next: Rental = { ...rental, state: 'stopping', endReason: reason, sinceMs: nowMs };
-      return { ok: true, rental: next, effects: rental.granted ? [{ type: 'stop-lease' }] : [] };
-    }
+    case 'running':
+      return stopFor(rental, reason, nowMs);
   }
+}
+
+/** Ends a rental whose pod answers to nobody. While the agent is silent as well, the path may be cut: that has its own, longer limit. */
+function onUnprobed(rental: Rental, forMs: number, nowMs: number): Decision {
+  if (rental.state !== 'running' || forMs <= UNPROBED_END_MS || isUnreachable(rental, nowMs)) return same(rental);
+  return stopFor(rental, 'unreachable-too-long', nowMs);
 }
 
 function onTick(rental: Rental, nowMs: number): Decision {
@@ -184,14 +197,18 @@ function onTick(rental: Rental, nowMs: number): Decision {
     return { ok: true, rental: next, effects: [{ type: 'settle' }, { type: 'release-hold' }] };
   }
   if (rental.state === 'starting' && waitedMs > START_TIMEOUT_MS) {
-    const next: Rental = { ...rental, state: 'stopping', endReason: 'start-timeout', sinceMs: nowMs };
-    return { ok: true, rental: next, effects: [{ type: 'stop-lease' }] };
+    return stopFor(rental, 'start-timeout', nowMs);
   }
   if (rental.state === 'running' && nowMs - rental.agentSeenAtMs > UNREACHABLE_END_MS) {
-    const next: Rental = { ...rental, state: 'stopping', endReason: 'unreachable-too-long', sinceMs: nowMs };
-    return { ok: true, rental: next, effects: [{ type: 'stop-lease' }] };
+    return stopFor(rental, 'unreachable-too-long', nowMs);
   }
   return same(rental);
+}
+
+/** Begins to stop; without a grant there is nothing at the machine yet that could be stopped. */
+function stopFor(rental: Rental, endReason: EndReason, nowMs: number): Decision {
+  const next: Rental = { ...rental, state: 'stopping', endReason, sinceMs: nowMs };
+  return { ok: true, rental: next, effects: rental.granted ? [{ type: 'stop-lease' }] : [] };
 }
 
 function end(rental: Rental, endReason: EndReason, nowMs: number): Decision {
