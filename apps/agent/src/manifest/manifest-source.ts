@@ -46,9 +46,6 @@ export function readManifest(text: string, expected: ManifestExpectations): OwnM
   if (machine.tlsKeyHash !== expected.tlsKeyHash) {
     throw new CeliumError('KEY_NOT_DELEGATED', 'the manifest names another TLS key than the one in the state folder');
   }
-  if (machine.portRange.from > machine.portRange.to) {
-    throw new CeliumError('BAD_REQUEST', 'the manifest’s port range ends before it begins');
-  }
   const privateAddress = [machine.publicHost, new URL(machine.agentUrl).hostname].find(isPrivateHost);
   if (privateAddress !== undefined && !expected.allowPrivate) {
     throw new CeliumError(
