@@ -232,7 +232,6 @@ class Connection {
     received: MarketMoment,
   ): Promise<void> {
     const { database, ports, replicaId, sessions, events } = this.#parts;
-    if (this.#session !== null) throw new CeliumError('BAD_REQUEST', '`hello` is said once');
     const machineKey = this.#machineKey;
     const { accepted, epoch } = await database.transaction(async (tx) => {
       const known = await acceptManifest(this.#parts, tx, manifest, machineKey);

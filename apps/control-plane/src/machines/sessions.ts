@@ -50,7 +50,10 @@ export class AgentSessions implements AgentLinks {
   add(session: AgentSession): void {
     const older = this.#sessions.get(session.machineKey);
     this.#sessions.set(session.machineKey, session);
-    older?.socket.close(4_409, 'CONFLICT: a newer connection of this machine took over');
+    // A second `hello` on one socket (a new manifest) takes its own place.
+    if (older !== undefined && older.socket !== session.socket) {
+      older.socket.close(4_409, 'CONFLICT: a newer connection of this machine took over');
+    }
   }
 
   /** Takes a session out; false when a newer one stands in its place. */
