@@ -59,7 +59,11 @@ export class AuditPool implements AuditorPort {
         () => void this.#drop(slot, new Error(`an audit took longer than ${AUDIT_TIMEOUT_MS} ms`)),
         AUDIT_TIMEOUT_MS,
       );
-      slot.worker.postMessage({ id: job.id, transcript: job.transcript });
+      try {
+        slot.worker.postMessage({ id: job.id, transcript: job.transcript });
+      } catch (cause) {
+        void this.#drop(slot, new Error('a transcript is no plain data', { cause }));
+      }
     }
   }
 

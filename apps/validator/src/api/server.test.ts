@@ -1,0 +1,70 @@
+/** The public API: a proof file that anyone can audit, a log whose head fits its entries, and errors with codes. */
+
+import { replayLog, verifyDocument } from '@celium/chain';
+import { claimOfReceipt, proofFileSchema, type LogEntry, type Signed } from '@celium/contract';
+import { checkClaim, parseTranscript, type ProofClaim } from '@celium/proof';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { checkMachine } from '../check/check-machine.ts';
+import { openCheckBench, VALIDATOR, type CheckBench } from '../testing/check-bench.ts';
+import { createApi } from './server.ts';
+
+let bench: CheckBench;
+let api: ReturnType<typeof createApi>;
+let receipt: Signed<'receipt'>;
+beforeAll(async () => {
+  bench = openCheckBench();
+  const { ports, known } = bench;
+  const report = await checkMachine(ports, known, known.machine.units, new AbortController().signal);
+  if (report.kind !== 'checked') throw new Error(report.message);
+  receipt = report.units[0]!.receipt;
+  api = createApi({ ...ports, status: () => ({ hotkey: VALIDATOR.ss58 }) });
+});
+afterAll(async () => {
+  await api.close();
+  bench.close();
+});
+
+async function get(url: string): Promise<{ status: number; json: unknown }> {
+  const answer = await api.inject({ method: 'GET', url });
+  return { status: answer.statusCode, json: answer.json() };
+}
+
+test('a receipt’s proof file holds all that an audit needs', async () => {
+  const { status, json } = await get(`/v1/proofs/${receipt.body.receiptId}`);
+  expect(status).toBe(200);
+  const file = proofFileSchema.parse(json);
+  expect(file.receipt).toEqual(receipt);
+  expect(verifyDocument('grant', file.grant, { signer: receipt.body.machineKey }).ok).toBe(true);
+  const parsed = parseTranscript(JSON.stringify(file.transcript));
+  const claim = claimOfReceipt(file.receipt.body) as unknown as ProofClaim;
+  expect(parsed.ok && checkClaim(claim, parsed.transcript).ok).toBe(true);
+});
+
+test('the log replays from its first entry to its signed head', async () => {
+  const { json } = await get('/v1/log');
+  const { head, entries } = json as { head: Signed<'log-head'>; entries: LogEntry[] };
+  expect(verifyDocument('log-head', head, { signer: receipt.signer }).ok).toBe(true);
+  expect(replayLog(entries, { head: head.body })).toMatchObject({ ok: true });
+  expect(entries.map((entry) => entry.body)).toEqual([receipt]);
+  expect((await get('/v1/log?from=2')).json).toMatchObject({ entries: [] });
+});
+
+test('receipts are listed, all or of one machine', async () => {
+  expect((await get('/v1/receipts')).json).toEqual({ receipts: [receipt] });
+  expect((await get(`/v1/receipts?machineKey=${'ab'.repeat(32)}`)).json).toEqual({ receipts: [] });
+  expect((await get('/livez')).json).toEqual({ ok: true });
+  expect((await get('/v1/status')).json).toEqual({ hotkey: VALIDATOR.ss58 });
+});
+
+test('what is not there, and what is malformed, is said with a code', async () => {
+  expect(await get(`/v1/proofs/${crypto.randomUUID()}`)).toMatchObject({
+    status: 404,
+    json: { error: { code: 'NOT_FOUND' } },
+  });
+  expect(await get('/v1/proofs/..%2f..%2fetc')).toMatchObject({
+    status: 400,
+    json: { error: { code: 'BAD_REQUEST' } },
+  });
+  expect(await get('/v1/log?from=0')).toMatchObject({ status: 400, json: { error: { code: 'BAD_REQUEST' } } });
+  expect(await get('/v2')).toMatchObject({ status: 404, json: { error: { code: 'NOT_FOUND' } } });
+});

@@ -1,0 +1,93 @@
+/** Which machines are visited: those that are due, a few at a time, and a busy one is noted and left in peace. */
+
+import { keyFromUri } from '@celium/chain';
+import { afterEach, expect, test } from 'vitest';
+import { ManifestDirectory } from './discovery/manifest-directory.ts';
+import { Scheduler, type SchedulerPorts } from './scheduler.ts';
+import { Visits } from './state/visits.ts';
+import { openCheckBench, type CheckBench } from './testing/check-bench.ts';
+
+const closers: Array<() => void> = [];
+afterEach(() => closers.splice(0).forEach((close) => close()));
+const signal = new AbortController().signal;
+
+async function schedule(options: Parameters<typeof openCheckBench>[0] = {}, recheckMs = 90 * 60_000) {
+  const bench: CheckBench = openCheckBench(options);
+  closers.push(() => bench.close());
+  const lines: Array<Record<string, unknown>> = [];
+  const directory = new ManifestDirectory(bench.database);
+  directory.take(await bench.agent.manifest(), { netuid: 51 }, 1);
+  let passedMs = 0;
+  const clock = { ...bench.ports.clock, unixMs: () => bench.ports.clock.unixMs() + passedMs };
+  const ports: SchedulerPorts = {
+    ...bench.ports,
+    clock,
+    directory,
+    visits: new Visits(bench.database),
+    intervals: { recheckMs, retryMs: 1_000 },
+    parallel: 1,
+    report: (line) => void lines.push(line),
+  };
+  const scheduler = new Scheduler(ports);
+  const turn = async (laterMs = 0): Promise<unknown[]> => {
+    passedMs += laterMs;
+    const before = lines.length;
+    scheduler.startDue(signal);
+    await scheduler.settle();
+    return lines.slice(before).map((line) => line['verdict']);
+  };
+  return { bench, scheduler, lines, turn };
+}
+
+test('a new machine is checked at once, and then only when its interval is over', async () => {
+  const { turn, scheduler, lines } = await schedule();
+  expect(await turn()).toEqual(['pass']);
+  expect(await turn(60_000)).toEqual([]);
+  expect(await turn(100 * 60_000)).toEqual(['pass']);
+  expect(lines[0]).toMatchObject({ event: 'check', class: 'CPU', onboarding: true, reason: { code: 'OK' } });
+  expect(lines[1]).toMatchObject({ onboarding: false });
+  expect(scheduler.describe()).toMatchObject([{ machineId: 'box', checking: false, lastVisit: null }]);
+});
+
+test('a failed check is repeated soon', async () => {
+  const { turn } = await schedule({ shells: { cheat: 'leave' } });
+  expect(await turn()).toEqual(['fail']);
+  expect(await turn(1_000)).toEqual(['fail']);
+});
+
+test('a busy machine is noted with its reason, and visited again after a pause', async () => {
+  const { bench, turn, lines, scheduler } = await schedule();
+  await bench.agent.leaseTo(keyFromUri('//market'), bench.known.machine.units);
+  expect(await turn()).toEqual(['busy']);
+  expect(lines[0]).toMatchObject({ reason: { code: 'UNITS_BUSY' } });
+  expect(scheduler.describe()).toMatchObject([{ lastVisit: { outcome: 'busy' } }]);
+  expect(await turn()).toEqual([]);
+  bench.agent.leases.clear();
+  expect(await turn(5_000)).toEqual(['pass']);
+});
+
+test('units that were busy are asked for later, without testing the others again', async () => {
+  const units = ['GPU-00000001-aaaa', 'GPU-00000002-bbbb'];
+  const { bench, turn, lines } = await schedule({ units });
+  await bench.agent.leaseTo(keyFromUri('//market'), [units[0]!]);
+  expect(await turn()).toEqual(['pass']);
+  expect(lines[0]).toMatchObject({ unit: units[1], tested: 1, leased: 1 });
+  bench.agent.leases.clear();
+  expect(await turn(5_000)).toEqual(['pass']);
+  expect(lines[1]).toMatchObject({ unit: units[0], tested: 1, leased: 0 });
+});
+
+test('a fault of our own is no verdict on the machine', async () => {
+  const { bench, turn, lines } = await schedule();
+  bench.ports.auditor.audit = () => Promise.reject(new Error('no thread'));
+  expect(await turn()).toEqual(['void']);
+  expect(lines[0]).toMatchObject({ reason: { code: 'INTERNAL', message: 'no thread' } });
+  expect(bench.agent.leasedUnits()).toEqual([]);
+});
+
+test('checking everything once takes every machine, due or not', async () => {
+  const { scheduler, turn, lines } = await schedule();
+  await turn();
+  expect(await scheduler.checkAllOnce(signal)).toBe(1);
+  expect(lines).toHaveLength(2);
+});

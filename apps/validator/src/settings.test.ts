@@ -1,0 +1,51 @@
+/** The command line is read as the help says, and what is wrong with it is said. */
+
+import { expect, test } from 'vitest';
+import { HELP, readSettings } from './settings.ts';
+
+const hotkey = ['--hotkey-file', '/keys/hotkey'];
+
+test('a hotkey file is enough; everything else has the value that the help names', () => {
+  expect(readSettings(hotkey, { XDG_STATE_HOME: '/state' })).toMatchObject({
+    hotkeyFile: '/keys/hotkey',
+    chainUrl: 'http://127.0.0.1:7744',
+    stateFolder: '/state/celium/validator',
+    host: '127.0.0.1',
+    port: 7760,
+    allowPrivate: false,
+    intervals: { recheckMs: 5_400_000, retryMs: 300_000 },
+    proverCommand: ['/.celium/prover'],
+    once: false,
+  });
+});
+
+test('markets add up, and slashes at their ends go', () => {
+  const settings = readSettings([...hotkey, '--market', 'http://a:1/', '--market', 'https://b'], {});
+  expect(settings).toMatchObject({ marketUrls: ['http://a:1', 'https://b'] });
+  expect(readSettings(hotkey, { CELIUM_CHAIN_WS: 'ws://node' })).toMatchObject({ chainUrl: 'ws://node' });
+});
+
+test('every option of the help is understood, and every understood option is in the help', () => {
+  const options = [...HELP.matchAll(/^ {2}--([a-z-]+)(?: ([A-Z]+))?/gm)].map(
+    ([, name, value]) => [name ?? '', value] as const,
+  );
+  const samples: Record<string, string> = { market: 'http://m', link: 'delay=1', prover: '/p', 'axon-ip': '1.2.3.4' };
+  for (const [name, value] of options) {
+    const argument = value === undefined ? [] : [samples[name] ?? '5'];
+    expect(readSettings([...hotkey, `--${name}`, ...argument], {}), name).toBeTypeOf('object');
+  }
+  expect(options).toHaveLength(16);
+  expect(readSettings(['--help'], {})).toBe('help');
+});
+
+test.each([
+  [[], /hotkey-file/],
+  [[...hotkey, '--port', '70000'], /--port/],
+  [[...hotkey, '--market', 'market.example'], /--market/],
+  [[...hotkey, '--retry-ms', '900000'], /--retry-ms/],
+  [[...hotkey, '--link', 'slow'], /--link/],
+  [[...hotkey, '--prover', 'a;b'], /--prover/],
+  [[...hotkey, '--frobnicate'], /frobnicate/],
+])('%j is refused with words', (argv, words) => {
+  expect(() => readSettings(argv, {})).toThrow(words);
+});
