@@ -1,7 +1,7 @@
 /** The filled memory: cells from (seed, counter), keyed digests of 16 KiB blocks, and walks that hop from cell to cell. */
 import { DOMAIN_ADDRESS, DOMAIN_FILL, DOMAIN_WALK, loadStates, setWords, startStates, storeStates } from './chacha';
 import { iterateFive, streamFour } from './rounds';
-import { rotateLeft } from './vectors';
+import { mulFold, rotateLeft } from './vectors';
 
 /** Where the fifth state of five lies behind the four. */
 const SINGLE: usize = 256;
@@ -97,7 +97,7 @@ export function segmentCounters(scratch: usize, key: usize, first: u32, count: u
 
 /** The mixing of two digest lanes into one. */
 function mix(a: v128, b: v128, multiplier: v128): v128 {
-  return rotateLeft(i32x4.add(i32x4.mul(v128.xor(a, rotateLeft(b, 11)), multiplier), b), 16);
+  return mulFold(v128.xor(a, rotateLeft(b, 11)), multiplier, b);
 }
 
 /** The 8-byte keyed digest of the 4,096 words at `words`, written to `out`. 128 lanes, then a tree of lanes. */
@@ -112,10 +112,10 @@ export function digestWords(scratch: usize, key: usize, index: u32, words: usize
     let h3 = laneStart(key, group + 3, position);
     const from = words + (group << 4);
     for (let i: usize = 0; i < 16384; i += 512) {
-      h0 = rotateLeft(i32x4.add(i32x4.mul(v128.xor(h0, v128.load(from + i, 0)), multiplier), addend), 16);
-      h1 = rotateLeft(i32x4.add(i32x4.mul(v128.xor(h1, v128.load(from + i, 16)), multiplier), addend), 16);
-      h2 = rotateLeft(i32x4.add(i32x4.mul(v128.xor(h2, v128.load(from + i, 32)), multiplier), addend), 16);
-      h3 = rotateLeft(i32x4.add(i32x4.mul(v128.xor(h3, v128.load(from + i, 48)), multiplier), addend), 16);
+      h0 = mulFold(v128.xor(h0, v128.load(from + i, 0)), multiplier, addend);
+      h1 = mulFold(v128.xor(h1, v128.load(from + i, 16)), multiplier, addend);
+      h2 = mulFold(v128.xor(h2, v128.load(from + i, 32)), multiplier, addend);
+      h3 = mulFold(v128.xor(h3, v128.load(from + i, 48)), multiplier, addend);
     }
     const to = scratch + (group << 4);
     v128.store(to, h0, 0);
@@ -200,10 +200,10 @@ export function walkFour(
       iterateFive(cells, iterations);
     }
     for (let row: usize = 0; row < 256; row += 64) {
-      s0 = i32x4.add(rotateLeft(i32x4.mul(v128.xor(s0, v128.load(cells + row, 0)), m0), 16), s1);
-      s1 = i32x4.add(rotateLeft(i32x4.mul(v128.xor(s1, v128.load(cells + row, 16)), m1), 16), s2);
-      s2 = i32x4.add(rotateLeft(i32x4.mul(v128.xor(s2, v128.load(cells + row, 32)), m2), 16), s3);
-      s3 = i32x4.add(rotateLeft(i32x4.mul(v128.xor(s3, v128.load(cells + row, 48)), m3), 16), s0);
+      s0 = mulFold(v128.xor(s0, v128.load(cells + row, 0)), m0, s1);
+      s1 = mulFold(v128.xor(s1, v128.load(cells + row, 16)), m1, s2);
+      s2 = mulFold(v128.xor(s2, v128.load(cells + row, 32)), m2, s3);
+      s3 = mulFold(v128.xor(s3, v128.load(cells + row, 48)), m3, s0);
     }
   }
   const low = v128.shuffle<i32>(s0, s1, 0, 4, 1, 5);

@@ -169,6 +169,28 @@ test('a flood is cut off at its bound', async () => {
   expect(timing.bytesReceived).toBeLessThan(CHALLENGE_LIMITS.noiseBytes + 300_000);
 });
 
+test('a stream that breaks while the validator writes ends as closed', async () => {
+  const clock = virtualClock();
+  const prover = inMemoryProver(clock);
+  let lines = 0;
+  const transport: ProofTransport = {
+    ...prover,
+    write: (text) => {
+      if ((lines += 1) > 5) throw new Error('EPIPE');
+      prover.write(text);
+    },
+  };
+  const { failure } = await runChallenge({
+    transport,
+    clock,
+    randomBytes: seededBytes(4),
+    params: proofParams('micro', 'routine'),
+    binding: BINDING,
+    declaredRateUnitsPerSecond: DECLARED_RATE,
+  });
+  expect(failure?.code).toBe('closed');
+});
+
 test('a silent host and a host that never fills end in time', async () => {
   const silent = await hear([]);
   expect(silent.failure?.code).toBe('not-started');

@@ -143,7 +143,11 @@ async function converse(session: Session, seed: Uint8Array): Promise<void> {
 }
 
 function send(session: Session, frame: ValidatorFrame): void {
-  session.options.transport.write(encodeLine('validator', encodeValidatorFrame(frame)));
+  try {
+    session.options.transport.write(encodeLine('validator', encodeValidatorFrame(frame)));
+  } catch {
+    session.mailbox.fail(failure('closed', 'nothing could be sent'));
+  }
 }
 
 /** The next frame, which must be of one type; a timeout becomes the failure that the caller names. */

@@ -4,10 +4,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compileKernels, ROUNDS_PATH, WASM_MODULES } from '../build.ts';
 import { generateRounds } from '../generate-rounds.ts';
+import { seededBytes } from '../tests/fixtures.ts';
 import { toHex } from './bytes.ts';
 import { type ProofParams, proofParams } from './params.ts';
 import { keyWords } from './plain-chacha.ts';
-import { expandSegment, makeCell, plainKernels } from './plain-kernels.ts';
+import { digestWords, expandSegment, makeCell, plainKernels } from './plain-kernels.ts';
 import { instantiateKernels, PANEL_BYTES, PANEL_STRIDE, wasmKernels } from './wasm-kernels.ts';
 import wasmBase64 from './kernels.wasm.ts';
 
@@ -56,6 +57,24 @@ test('a digest changes with every word, the key and the place', () => {
     seen.add(toHex(kernels.leafDigest(other, 0)));
   }
   expect(seen.size).toBe(sizes.memoryLeaves + 256);
+});
+
+test('no change of one word is cancelled by a change of the next word of its lane', () => {
+  const words = new Int32Array(4096);
+  const random = seededBytes(11);
+  for (let i = 0; i < words.length; i++) words[i] = new DataView(random(4).buffer).getInt32(0);
+  for (let key = 0; key < 4; key++) {
+    const q = keyWords(random(32));
+    const honest = toHex(digestWords(q, 0, words));
+    for (let first = 0; first < 32; first++) {
+      for (let second = 0; second < 32; second++) {
+        const changed = words.slice();
+        changed[5]! ^= 1 << first;
+        changed[5 + 128]! ^= 1 << second;
+        expect(toHex(digestWords(q, 0, changed))).not.toBe(honest);
+      }
+    }
+  }
 });
 
 test('bf16 operands are whole numbers from -8 to 7, each about equally often, so that fp32 sums are exact', () => {

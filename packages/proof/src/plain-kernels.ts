@@ -36,6 +36,17 @@ export function makeCell(seed: Int32Array, iterations: number, place: CellPlace)
   return state;
 }
 
+/** The 64-bit x * m + a of unsigned words, its two words xored; products of halves keep every step inside exact doubles. */
+function mulFold(x: number, m: number, a: number): number {
+  const lowLow = (x & 0xffff) * (m & 0xffff);
+  const lowHigh = (x & 0xffff) * (m >>> 16);
+  const highLow = (x >>> 16) * (m & 0xffff);
+  const middle = (lowLow >>> 16) + (lowHigh & 0xffff) + (highLow & 0xffff);
+  const low = (Math.imul(x, m) >>> 0) + (a >>> 0);
+  const carry = low > 0xffff_ffff ? 1 : 0;
+  return ((x >>> 16) * (m >>> 16) + (lowHigh >>> 16) + (highLow >>> 16) + (middle >>> 16) + carry) ^ low;
+}
+
 /** The keyed digest of 4,096 words: 128 lanes of 32 words each, then a tree that halves the lanes down to two. */
 export function digestWords(key: Int32Array, index: number, words: Int32Array): Uint8Array {
   const lanes = new Int32Array(LANES);
@@ -44,15 +55,13 @@ export function digestWords(key: Int32Array, index: number, words: Int32Array): 
     const multiplier = key[4 + (lane & 3)]! | 1;
     const addend = key[lane & 3]!;
     let h = key[lane & 7]! ^ ((Math.imul(lane + 1, 0x9e3779b9) + position) | 0);
-    for (let i = lane; i < WORDS_PER_BLOCK; i += LANES)
-      h = rotl((Math.imul(h ^ words[i]!, multiplier) + addend) | 0, 16);
+    for (let i = lane; i < WORDS_PER_BLOCK; i += LANES) h = mulFold(h ^ words[i]!, multiplier, addend);
     lanes[lane] = h;
   }
   for (let half = LANES / 2; half >= 2; half /= 2) {
     for (let lane = 0; lane < half; lane++) {
       const other = lanes[lane + half]!;
-      const mixed = Math.imul(lanes[lane]! ^ rotl(other, 11), key[4 + (lane & 3)]! | 1);
-      lanes[lane] = rotl((mixed + other) | 0, 16);
+      lanes[lane] = mulFold(lanes[lane]! ^ rotl(other, 11), key[4 + (lane & 3)]! | 1, other);
     }
   }
   return wordBytes(lanes[0]!, lanes[1]!);
@@ -155,7 +164,7 @@ export function plainKernels(params: ProofParams, seed: Uint8Array): AuditKernel
       const cell = makeCell(seedWords, fillIterations, chooseCell(s[0]!, s[1]!, memoryLeaves));
       for (let i = 0; i < CELL_WORDS; i++) {
         const k = i & 3;
-        s[k] = rotl(Math.imul(s[k]! ^ cell[i]!, key[4 + k]! | 1), 16) + s[(k + 1) & 3]!;
+        s[k] = mulFold(s[k]! ^ cell[i]!, key[4 + k]! | 1, s[(k + 1) & 3]!);
       }
     }
     return wordBytes(s[0]!, s[1]!);
