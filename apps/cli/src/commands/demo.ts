@@ -6,10 +6,12 @@ import { buildCommand } from '@stricli/core';
 import { CeliumError } from '@celium/contract';
 import type { CliContext } from '../context.ts';
 import { failureAsJson } from '../output/failure.ts';
-import { openProgressView } from '../output/progress-view.ts';
+import { openProgressView, type ProgressView } from '../output/progress-view.ts';
 import { answersInJson, toJson } from '../output/result.ts';
 import { foldersOf } from '../settings/folders.ts';
-import type { RunningDemo } from '../demo/demo.ts';
+import type { Demo, RunningDemo } from '../demo/demo.ts';
+import { forgetState, LOGS_FOLDER } from '../demo/forget.ts';
+import { brokenPromises, describeReport } from '../demo/report.ts';
 import { describe, jsonFlag, type OutputFlags } from './flags.ts';
 
 interface DemoFlags extends OutputFlags {
@@ -23,58 +25,18 @@ interface DemoFlags extends OutputFlags {
 
 export const demoCommand = buildCommand<DemoFlags, [], CliContext>({
   async func(flags) {
-    const { Demo, forgetState } = await import('../demo/demo.ts');
+    const { Demo } = await import('../demo/demo.ts');
     const { clearLeftovers } = await import('../demo/leftovers.ts');
-    const { describeReport } = await import('../demo/report.ts');
     const json = answersInJson(this, flags.json);
     const view = openProgressView(this, json ? 'json' : 'text');
     const demos = demosFolder(this);
     await clearLeftovers(demos);
     const state = flags.state === undefined ? join(demos, `${this.nowMs()}-${process.pid}`) : resolve(flags.state);
-    const keep = flags.keep === true || flags.state !== undefined;
     const { docker, tools, link } = flags;
     const engineState = process.getuid?.() === 0 ? undefined : join(foldersOf(this.process.env).state, 'engine-state');
     const demo = new Demo({ state, docker, engineState, tools, link, nowMs: this.nowMs }, view);
-    const end = awaitEnd(demo);
-    let running: RunningDemo | null = null;
-    let failed = true;
-    let fault: unknown = null;
-    try {
-      running = await Promise.race([demo.run(), end.asked]);
-      if (running !== null && flags.once !== true) {
-        view.close();
-        this.process.stderr.write(`\n${describeReport(running.report)}\n${whatNext(running, state)}`);
-        await end.asked;
-      }
-      failed = false;
-    } catch (caught) {
-      fault = caught;
-    } finally {
-      const left = await view.step(
-        'stop everything',
-        () => demo.close(),
-        (count) => (count === 0 ? 'nothing left' : `${count} containers removed`),
-      );
-      end.stopListening();
-      if (running !== null)
-        running.report.containersLeft = Math.max(running.report.containersLeft, flags.once === true ? left : 0);
-      if (!keep && !failed) forgetState(state);
-      view.close();
-      if (failed && !json) this.process.stderr.write(`logs of the programs: ${join(state, 'logs')}\n`);
-    }
-    if (fault !== null) {
-      const { error } = JSON.parse(failureAsJson(fault)) as { error: unknown };
-      if (json)
-        this.process.stdout.write(`${toJson({ ok: false, failedStep: demo.failedStep, error, steps: demo.steps })}\n`);
-      else if (demo.failedStep !== null) this.process.stderr.write(`the demo stopped at: ${demo.failedStep}\n`);
-      throw fault;
-    }
-    if (running === null || flags.once !== true) return;
-    const { report } = running;
-    if (json) this.process.stdout.write(`${toJson(report)}\n`);
-    else this.process.stdout.write(`\n${describeReport(report)}`);
-    if (!report.ok)
-      throw new CeliumError('INTERNAL', `The demo ran, but did not keep its promises: ${report.broken.join('; ')}.`);
+    const plan = { json, state, once: flags.once === true, keep: flags.keep === true || flags.state !== undefined };
+    await playDemo(this, demo, view, plan);
   },
   parameters: {
     flags: {
@@ -115,6 +77,76 @@ export const demoCommand = buildCommand<DemoFlags, [], CliContext>({
   },
 });
 
+interface DemoPlan {
+  json: boolean;
+  state: string;
+  once: boolean;
+  keep: boolean;
+}
+
+/** Runs a demo to its end, takes everything down whatever happened, and tells the result. */
+async function playDemo(context: CliContext, demo: Demo, view: ProgressView, plan: DemoPlan): Promise<void> {
+  const end = awaitEnd(demo);
+  let running: RunningDemo | null;
+  try {
+    running = await Promise.race([demo.run(), end.asked]);
+    if (running !== null && !plan.once) {
+      view.close();
+      tellRunning(context, running, plan);
+      await end.asked;
+    }
+  } catch (fault) {
+    await takeDown(demo, view).catch(() => 0);
+    end.stopListening();
+    view.close();
+    if (!plan.keep) forgetState(plan.state, true);
+    tellFailure(context, demo, fault, plan);
+    throw fault;
+  }
+  const left = await takeDown(demo, view);
+  end.stopListening();
+  view.close();
+  if (!plan.keep) forgetState(plan.state);
+  if (running === null || !plan.once) return;
+  const report = { ...running.report, containersLeft: left };
+  report.broken = brokenPromises(report);
+  report.ok = report.broken.length === 0;
+  const words = (): string => `\n${running.billText}\n${describeReport(report)}`;
+  context.process.stdout.write(plan.json ? `${toJson(report)}\n` : words());
+  if (report.ok) return;
+  throw new CeliumError(
+    'INTERNAL',
+    `The demo ran, but the market did not keep its promises: ${report.broken.join('; ')}.`,
+  );
+}
+
+async function takeDown(demo: Demo, view: ProgressView): Promise<number> {
+  const detailOf = (left: number): string => (left === 0 ? 'nothing left' : `${left} containers removed`);
+  return await view.step('stop everything', () => demo.close(), detailOf);
+}
+
+function tellRunning(context: CliContext, running: RunningDemo, plan: DemoPlan): void {
+  const { marketUrl, validatorUrl } = running;
+  const home = join(plan.state, 'renter');
+  if (plan.json) {
+    const ready = { event: 'ready', marketUrl, validatorUrl, home, report: running.report };
+    context.process.stdout.write(`${toJson(ready)}\n`);
+    return;
+  }
+  context.process.stderr.write(`\n${running.billText}\n${describeReport(running.report)}\n${whatNext(running, plan)}`);
+}
+
+function tellFailure(context: CliContext, demo: Demo, fault: unknown, plan: DemoPlan): void {
+  if (plan.json) {
+    const { error } = JSON.parse(failureAsJson(fault)) as { error: unknown };
+    const failure = { ok: false, failedStep: demo.failedStep, error, steps: demo.steps };
+    context.process.stdout.write(`${toJson(failure)}\n`);
+    return;
+  }
+  const where = demo.failedStep === null ? '' : `the demo stopped at: ${demo.failedStep}\n`;
+  context.process.stderr.write(`${where}what the programs said: ${join(plan.state, LOGS_FOLDER)}\n`);
+}
+
 /** Where demos live: a place that the accounts of pods and of the database can enter. */
 function demosFolder(context: CliContext): string {
   if (process.getuid?.() === 0 && context.process.env['CELIUM_HOME'] === undefined) return '/var/lib/celium/demos';
@@ -140,7 +172,7 @@ function awaitEnd(demo: { onDeath(tell: (fault: CeliumError) => void): void }): 
   return { asked, stopListening };
 }
 
-function whatNext({ marketUrl, validatorUrl, machine }: RunningDemo, state: string): string {
+function whatNext({ marketUrl, validatorUrl, machine }: RunningDemo, { state, keep }: DemoPlan): string {
   const celium = existsSync('celium') ? './celium' : 'celium';
   return `The market is up: ${marketUrl}. In another terminal:
 
@@ -152,6 +184,6 @@ function whatNext({ marketUrl, validatorUrl, machine }: RunningDemo, state: stri
 
   state and logs  ${state}
   machine         ${machine.facts.machineId}
-  stop            Ctrl-C: pods, programs and this state are removed${state.includes('/demos/') ? '' : ' (the folder stays)'}
+  stop            Ctrl-C: pods and programs end${keep ? '; the folder stays' : ', the folder is removed'}
 `;
 }

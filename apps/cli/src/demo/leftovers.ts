@@ -1,9 +1,10 @@
 /** Clears up after a demo that was killed: its programs, its containers, its folder. Another demo that runs is left alone. */
 
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isCliProcess, isRunning } from '../programs/alive.ts';
+import { forgetState } from './forget.ts';
 import { programEntry, type ProgramName } from '../programs/entries.ts';
 import { removeTraces } from '../engine/traces.ts';
 
@@ -57,7 +58,7 @@ export function runningDemo(folder: string): number | null {
 async function clearOne(folder: string, record: DemoRecord): Promise<void> {
   await endPrograms(record);
   if (record.socket !== null && record.machineKey !== null) await removeTraces(record.socket, record.machineKey);
-  rmSync(folder, { recursive: true, force: true });
+  forgetState(folder);
 }
 
 async function endPrograms(record: DemoRecord): Promise<void> {

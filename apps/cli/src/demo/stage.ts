@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { ProgressEvent } from '@celium/contract';
 import type { ProgramName } from '../programs/entries.ts';
 import { startProgram, type Program, type ReadyFields } from '../programs/program.ts';
+import { LOGS_FOLDER } from './forget.ts';
 import { LEFTOVER_FILE, type DemoRecord } from './leftovers.ts';
 
 export interface StartedProgram {
@@ -25,7 +26,7 @@ export class Stage {
 
   constructor(state: string) {
     this.#state = state;
-    mkdirSync(join(state, 'logs'), { recursive: true, mode: 0o755 });
+    mkdirSync(join(state, LOGS_FOLDER), { recursive: true, mode: 0o755 });
     this.#remember();
   }
 
@@ -35,7 +36,7 @@ export class Stage {
     args: readonly string[],
     onEvent: (event: ProgressEvent) => void = () => {},
   ): Promise<StartedProgram> {
-    const log = createWriteStream(join(this.#state, 'logs', `${name}.log`), { flags: 'a' });
+    const log = createWriteStream(join(this.#state, LOGS_FOLDER, `${name}.log`), { flags: 'a' });
     this.#logs.push(log);
     const program = startProgram(name, {
       args,

@@ -15,6 +15,11 @@ export interface Spinner {
   stop(): void;
 }
 
+/** Terminals that do not know their width say 0. */
+function widthOf(columns: number | undefined): number {
+  return columns === undefined || columns < 20 ? 100 : columns;
+}
+
 /** Starts a line for `name`. The caller must stop it. */
 export function startSpinner(context: CliContext, name: string): Spinner {
   const { stderr } = context.process;
@@ -26,7 +31,7 @@ export function startSpinner(context: CliContext, name: string): Spinner {
     const elapsedMs = performance.now() - startedMs;
     const time = elapsedMs > 2000 ? ` ${formatDuration(elapsedMs)}` : '';
     const text = `${FRAMES[frame++ % FRAMES.length]} ${name}${detail === '' ? '' : `  ${detail}`}${time}`;
-    stderr.write(CLEAR_LINE + text.slice(0, Math.max(20, (stderr.columns ?? 100) - 1)));
+    stderr.write(CLEAR_LINE + text.slice(0, widthOf(stderr.columns) - 1));
   };
   const timer = setInterval(draw, FRAME_MS);
   draw();
