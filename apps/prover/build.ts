@@ -3,11 +3,17 @@
  * writes one of the dishonest provers of `src/cheats` instead, for tests that put one into a foreign tools folder.
  */
 import { mkdirSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const here = dirname(fileURLToPath(import.meta.url));
+/** The programs that can be built. */
+const ENTRIES = {
+  honest: new URL('./src/main.ts', import.meta.url),
+  'skip-tiles': new URL('./src/cheats/skip-tiles.ts', import.meta.url),
+  'other-seed': new URL('./src/cheats/other-seed.ts', import.meta.url),
+  late: new URL('./src/cheats/late.ts', import.meta.url),
+} as const;
 
 /** The dishonest provers, by name; each is refused with another reason. */
 export const CHEATS = ['skip-tiles', 'other-seed', 'late'] as const;
@@ -21,7 +27,7 @@ export async function buildProver(outDir: string, cheat?: Cheat): Promise<string
   mkdirSync(outDir, { recursive: true });
   const outfile = join(outDir, 'prover.mjs');
   await build({
-    entryPoints: [join(here, cheat === undefined ? 'src/main.ts' : `src/cheats/${cheat}.ts`)],
+    entryPoints: [fileURLToPath(ENTRIES[cheat ?? 'honest'])],
     outfile,
     bundle: true,
     platform: 'node',

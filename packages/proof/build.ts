@@ -1,7 +1,5 @@
 /** Compiles `assembly/` to WASM twice (own memory, shared memory for worker threads) and writes both as base64 TypeScript modules. */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,31 +13,22 @@ export const WASM_MODULES = [
   { path: 'src/kernels-shared.wasm.ts', shared: true },
 ] as const;
 
-/** Compiles one variant and returns the text of its TypeScript module. */
-export function compileKernels(shared: boolean): string {
+const OPTIONS = ['-O3', '--converge', '--enable', 'simd', '--runtime', 'stub', '--noAssert', '--importMemory'];
+const OWN_MEMORY = ['--initialMemory', '1'];
+const SHARED_MEMORY = ['--enable', 'threads', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'];
+/** "Exchange of v128 values is not supported": our vector functions are exported between source files only. */
+const IGNORED_WARNING = ['--disableWarning', '112'];
+
+/** Compiles one variant and returns the text of its TypeScript module. Throws with the compiler's words when the source is wrong. */
+export async function compileKernels(shared: boolean): Promise<string> {
+  const { default: compiler } = await import('assemblyscript/asc');
   const folder = mkdtempSync(join(tmpdir(), 'celium-proof-'));
   try {
     const out = join(folder, 'kernels.wasm');
-    const compiler = join(dirname(createRequire(import.meta.url).resolve('assemblyscript/package.json')), 'bin/asc.js');
-    const memory = shared
-      ? ['--enable', 'threads', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536']
-      : ['--initialMemory', '1'];
-    const options = [
-      '-O3',
-      '--converge',
-      '--enable',
-      'simd',
-      '--runtime',
-      'stub',
-      '--noAssert',
-      '--importMemory',
-      '--disableWarning',
-      '112',
-    ];
-    execFileSync(process.execPath, [compiler, join(here, 'assembly/index.ts'), ...options, ...memory, '-o', out], {
-      stdio: ['ignore', 'inherit', 'inherit'],
-      timeout: 120_000,
-    });
+    const memory = shared ? SHARED_MEMORY : OWN_MEMORY;
+    const source = join(here, 'assembly/index.ts');
+    const { error, stderr } = await compiler.main([source, ...OPTIONS, ...memory, ...IGNORED_WARNING, '-o', out]);
+    if (error !== null) throw new Error(`the kernels do not compile: ${stderr.toString()}`, { cause: error });
     const base64 = readFileSync(out).toString('base64');
     const lines = base64.match(/.{1,110}/g) ?? [];
     return [
@@ -60,7 +49,7 @@ export const ROUNDS_PATH = 'assembly/rounds.ts';
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   writeFileSync(join(here, ROUNDS_PATH), generateRounds());
   for (const { path, shared } of WASM_MODULES) {
-    writeFileSync(join(here, path), compileKernels(shared));
+    writeFileSync(join(here, path), await compileKernels(shared));
     process.stdout.write(`${path}\n`);
   }
 }
