@@ -132,6 +132,14 @@ describe('README and ARCHITECTURE', () => {
     expect(rows.has(freeRooms.join(', '))).toBe(true);
   });
 
+  test.each([...folders('packages'), ...folders('apps')].filter((room) => room !== 'packages/proof'))(
+    '%s says it in a few lines',
+    (room) => {
+      // The proof's document is also the specification of its wire.
+      expect(read(`${room}/README.md`).split('\n').length).toBeLessThanOrEqual(45);
+    },
+  );
+
   test.each(['README.md', 'ARCHITECTURE.md'])('%s fits on two screens', (path) => {
     expect(read(path).split('\n').length).toBeLessThanOrEqual(100);
   });
@@ -141,7 +149,7 @@ describe('README and ARCHITECTURE', () => {
     expect(commands.slice(0, 2)).toEqual(['./celium demo', './celium test']);
   });
 
-  test.each(folders('packages'))('%s says in its own document what it is', (room) => {
+  test.each([...folders('packages'), ...folders('apps')])('%s says in its own document what it is', (room) => {
     expect(read(`${room}/README.md`)).toMatch(new RegExp(`^# (?:@celium/)?${room.split('/')[1]}\\n`));
   });
 });
