@@ -89,6 +89,8 @@ async function surviveCrash(name: ProgramName, point: CrashPoint): Promise<void>
     if (state === 'ended') throw new Error(`the rental ended: ${detail}`);
     return state === 'running';
   });
+  // Long enough for there to be something to settle.
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
   const stopKey = crypto.randomUUID();
   await insist('the stop', async () => renter.client.call('stopRental', { params, idempotencyKey: stopKey }));
   await until(

@@ -127,8 +127,8 @@ export async function openMarket(options: MarketOptions): Promise<Market> {
     listen: (host, port) => server.listen({ host, port }),
     stop: async () => {
       stopping.abort();
-      await server.close();
-      await gateway.stop();
+      // The server counts the agents' sockets among its connections: it closes only when they do.
+      await Promise.all([server.close(), gateway.stop()]);
       await Promise.all([clockwork.stop(), housekeeping.stop(), probing.stop(), listening.stop()]);
       await outbox.stop();
       await publicLog.stop();
