@@ -1,8 +1,9 @@
 /** The documents tell the truth: their commands exist, their links lead somewhere, their tables are the code's. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DOCUMENTS, ERROR_CODES, ERRORS } from '@celium/contract';
+import { DOCUMENTS, ERROR_CODES, ERRORS, ROUTES } from '@celium/contract';
 import { describe, expect, test } from 'vitest';
+import { printOpenApi } from '../apps/control-plane/src/http/print-openapi.ts';
 import { codeOf, faultOfCommand, leadsSomewhere, linksOf, pathsOf } from './document-claims.ts';
 import { freeRooms, importTable } from './import-table.ts';
 import { referenceDocuments } from './reference-documents.ts';
@@ -103,6 +104,15 @@ test.each(Object.entries(referenceDocuments()))(
     expect(unaligned(read(path))).toBe(unaligned(text));
   },
 );
+
+test('openapi.json is what the route table says (else: node apps/control-plane/src/http/print-openapi.ts)', () => {
+  const { paths } = JSON.parse(read('packages/contract/openapi.json')) as { paths: Record<string, object> };
+  expect(read('packages/contract/openapi.json')).toBe(printOpenApi());
+  const operations = Object.values(paths).flatMap((path) =>
+    Object.values(path).map(({ operationId }) => operationId as string),
+  );
+  expect(operations.toSorted()).toEqual(Object.keys(ROUTES).toSorted());
+});
 
 describe('README and ARCHITECTURE', () => {
   const folders = (parent: string): string[] =>
