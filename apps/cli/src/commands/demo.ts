@@ -77,6 +77,13 @@ export const demoCommand = buildCommand<DemoFlags, [], CliContext>({
   },
 });
 
+/** What shells give for a program that SIGINT ended. */
+const INTERRUPTED_EXIT = 130;
+
+class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
 interface DemoPlan {
   json: boolean;
   state: string;
@@ -90,24 +97,28 @@ async function playDemo(context: CliContext, demo: Demo, view: ProgressView, pla
   let running: RunningDemo | null;
   try {
     running = await Promise.race([demo.run(), end.asked]);
-    if (running !== null && !plan.once) {
+    if (running === null) throw new Interrupted('Interrupted before the demo was done.');
+    if (!plan.once) {
       view.close();
       tellRunning(context, running, plan);
       await end.asked;
     }
   } catch (fault) {
+    const { failedStep } = demo;
     await takeDown(demo, view).catch(() => 0);
     end.stopListening();
     view.close();
     if (!plan.keep) forgetState(plan.state, true);
-    tellFailure(context, demo, fault, plan);
-    throw fault;
+    tellFailure(context, { failedStep, steps: demo.steps }, fault, plan);
+    if (!(fault instanceof Interrupted)) throw fault;
+    context.process.exitCode = INTERRUPTED_EXIT;
+    return;
   }
   const left = await takeDown(demo, view);
   end.stopListening();
   view.close();
   if (!plan.keep) forgetState(plan.state);
-  if (running === null || !plan.once) return;
+  if (!plan.once) return;
   const report = { ...running.report, containersLeft: left };
   report.broken = brokenPromises(report);
   report.ok = report.broken.length === 0;
@@ -136,7 +147,12 @@ function tellRunning(context: CliContext, running: RunningDemo, plan: DemoPlan):
   context.process.stderr.write(`\n${running.billText}\n${describeReport(running.report)}\n${whatNext(running, plan)}`);
 }
 
-function tellFailure(context: CliContext, demo: Demo, fault: unknown, plan: DemoPlan): void {
+function tellFailure(
+  context: CliContext,
+  demo: Pick<Demo, 'failedStep' | 'steps'>,
+  fault: unknown,
+  plan: DemoPlan,
+): void {
   if (plan.json) {
     const { error } = JSON.parse(failureAsJson(fault)) as { error: unknown };
     const failure = { ok: false, failedStep: demo.failedStep, error, steps: demo.steps };

@@ -14,6 +14,7 @@ import { formatFields } from '../output/table.ts';
 import { runInForeground } from '../programs/foreground.ts';
 import type { JoinOptions, PreparedMachine } from '../provider/join.ts';
 import { isMachineRecord, type MachineRecord } from '../provider/record.ts';
+import type { MachineStatus } from '../provider/status.ts';
 import { writePrivateFile } from '../settings/private-file.ts';
 import {
   clientFlags,
@@ -304,28 +305,11 @@ const statusCommand = buildCommand<PlaceFlags, [], CliContext>({
     const state = stateFolderOf(this, flags.state, 'agent');
     const record = readRecord(state);
     const { readStatus } = await import('../provider/status.ts');
-    const status = await readStatus(state, record, (url) => createClient({ baseUrl: url }));
+    const status = await readStatus(record, (url) => createClient({ baseUrl: url }));
     writeResult(this, flags.json, status, () =>
-      formatFields([
-        ['machine', status.machineId ?? 'not joined yet'],
-        ['agent', status.running ? `runs (process ${status.pid})` : 'does not run'],
-        ['pods', status.pods === null ? 'unknown: the engine does not answer' : String(status.pods)],
-        [
-          'uid',
-          status.uid === null
-            ? `none on subnet ${status.netuid ?? '?'}: no emission`
-            : `${status.uid} on subnet ${status.netuid}`,
-        ],
-        ...status.offers.map(
-          (offer) =>
-            [
-              offer.market,
-              offer.online === null
-                ? offer.detail
-                : `${offer.online ? 'online' : 'offline'}, ${offer.verdict ?? 'not verified yet'}${offer.class === null ? '' : ` as ${offer.class}`}, ${offer.freeUnits} free, ${formatUsd(offer.priceMicroUsdPerUnitHour ?? '0')}/h`,
-            ] as const,
-        ),
-      ]),
+      record === null
+        ? `No agent runs from ${state}. \`celium provider join\` offers this machine.\n`
+        : describeStatus(status),
     );
   },
   parameters: { flags: { json: jsonFlag, market: clientFlags.market, state: stateFlag } },
@@ -337,6 +321,26 @@ const statusCommand = buildCommand<PlaceFlags, [], CliContext>({
     ),
   },
 });
+
+function describeStatus(status: MachineStatus): string {
+  const views = status.offers.map((view) => {
+    if (view.online === null) return [view.market, view.detail] as const;
+    const verified = `${view.verdict ?? 'not verified yet'}${view.class === null ? '' : ` as ${view.class}`}`;
+    const price = `${formatUsd(view.priceMicroUsdPerUnitHour ?? '0')} per unit and hour`;
+    return [
+      view.market,
+      `${view.online ? 'online' : 'offline'}, ${verified}, ${view.freeUnits} units free, ${price}`,
+    ] as const;
+  });
+  const subnet = `subnet ${status.netuid ?? '?'}`;
+  return formatFields([
+    ['machine', status.machineId ?? '-'],
+    ['agent', status.running ? `runs (process ${status.pid})` : 'does not run'],
+    ['pods', status.pods === null ? 'unknown: the engine does not answer' : String(status.pods)],
+    ['uid', status.uid === null ? `none on ${subnet}: no emission` : `${status.uid} on ${subnet}`],
+    ...views,
+  ]);
+}
 
 /** What a join noted while it runs; null when none runs. */
 function readRecord(state: string): MachineRecord | null {

@@ -76,8 +76,9 @@ export class Demo {
   /** Verdicts on the machine, oldest first. */
   readonly #checks: CheckFacts[] = [];
   #isUp = false;
-  /** The step that failed first. */
-  failedStep: string | null = null;
+  #failedStep: string | null = null;
+  /** Steps that have begun and not ended. */
+  readonly #openSteps = new Set<string>();
 
   constructor(options: DemoOptions, view: ProgressView) {
     const pid = runningDemo(options.state);
@@ -91,6 +92,11 @@ export class Demo {
   /** Steps that are done, in order. */
   get steps(): readonly DemoStep[] {
     return this.#steps;
+  }
+
+  /** The step that failed first, or the one that was going on. */
+  get failedStep(): string | null {
+    return this.#failedStep ?? [...this.#openSteps].at(-1) ?? null;
   }
 
   /** Called when one of the programs ends by itself. */
@@ -369,10 +375,12 @@ export class Demo {
 
   async #step<T>(name: string, work: () => Promise<T>, detailOf: (value: T) => string = () => ''): Promise<T> {
     const startedMs = performance.now();
+    this.#openSteps.add(name);
     const value = await this.#view.step(name, work, detailOf).catch((fault: unknown) => {
-      this.failedStep ??= name;
+      this.#failedStep ??= name;
       throw fault;
     });
+    this.#openSteps.delete(name);
     this.#steps.push({ name, ms: Math.round(performance.now() - startedMs), detail: detailOf(value) });
     return value;
   }

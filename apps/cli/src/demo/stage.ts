@@ -2,7 +2,7 @@
 
 import { createWriteStream, mkdirSync, rmSync, writeFileSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
-import type { ProgressEvent } from '@celium/contract';
+import { CeliumError, type ProgressEvent } from '@celium/contract';
 import type { ProgramName } from '../programs/entries.ts';
 import { startProgram, type Program, type ReadyFields } from '../programs/program.ts';
 import { LOGS_FOLDER } from './forget.ts';
@@ -36,6 +36,8 @@ export class Stage {
     args: readonly string[],
     onEvent: (event: ProgressEvent) => void = () => {},
   ): Promise<StartedProgram> {
+    // A set-up that was interrupted may still come this far: nothing is started once the end has begun.
+    if (this.#ending) throw new CeliumError('USAGE', 'The demo is ending.');
     const log = createWriteStream(join(this.#state, LOGS_FOLDER, `${name}.log`), { flags: 'a' });
     this.#logs.push(log);
     const program = startProgram(name, {

@@ -67,7 +67,7 @@ export function openProgressView(context: CliContext, mode: ViewMode): ProgressV
   return {
     take,
     line(text) {
-      if (mode === 'text') print(text);
+      if (mode === 'text') print(formatLogLine(text));
       else stderr.write(`${text}\n`);
     },
     async step(name, work, detailOf) {
@@ -97,6 +97,26 @@ export function openProgressView(context: CliContext, mode: ViewMode): ProgressV
     },
     close: hide,
   };
+}
+
+/** What pino puts into every line. */
+const PINO_FIELDS: ReadonlySet<string> = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'v']);
+
+/** A line of a program's log; those that pino wrote as JSON in words: `log   agent: market connected  http://127.0.0.1:7740`. */
+export function formatLogLine(line: string): string {
+  if (!line.startsWith('{')) return line;
+  let entry: Record<string, unknown>;
+  try {
+    entry = JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return line;
+  }
+  const { level, name, msg } = entry;
+  if (typeof level !== 'number' || typeof msg !== 'string') return line;
+  const facts = Object.entries(entry).filter(([key]) => !PINO_FIELDS.has(key));
+  const words = facts.map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  const mark = level >= 50 ? 'fail' : level >= 40 ? 'warn' : 'log ';
+  return [mark, `${String(name ?? '')}: ${msg}`, ...words].join('  ');
 }
 
 /** One finished step: `ok    docker packages  62.0 MB  14.2 s`. */

@@ -40,7 +40,6 @@ const NOT_JOINED: MachineStatus = {
 
 /** Asks everyone. Never throws for what does not answer. */
 export async function readStatus(
-  _state: string,
   record: MachineRecord | null,
   clientOf: (marketUrl: string) => Client,
 ): Promise<MachineStatus> {

@@ -1,0 +1,62 @@
+/** Progress as people and as programs see it. */
+import { expect, test } from 'vitest';
+import type { CliContext } from '../context.ts';
+import { formatLogLine, formatStep, openProgressView } from './progress-view.ts';
+
+function captured(isTTY: boolean): { context: CliContext; stdout: () => string; stderr: () => string } {
+  let out = '';
+  let err = '';
+  const context = {
+    process: {
+      stdout: { write: (text: string) => void (out += text) },
+      stderr: { isTTY, columns: 80, write: (text: string) => void (err += text) },
+      env: {},
+    },
+  } as unknown as CliContext;
+  return { context, stdout: () => out, stderr: () => err };
+}
+
+test('a finished step shows its size and time', () => {
+  const step = { event: 'step', name: 'docker packages', status: 'done', totalBytes: 62_000_000, ms: 14_200 } as const;
+  expect(formatStep(step)).toBe('ok    docker packages  62.0 MB  14.2 s');
+});
+
+test('without a terminal a step is one line at its start and one at its end', async () => {
+  const { context, stdout, stderr } = captured(false);
+  const view = openProgressView(context, 'text');
+  await view.step('think', async (say) => say('hard'));
+  expect(stdout()).toBe('');
+  expect(stderr()).toMatch(/^\.\.\. think\nok {4}think {2}hard {2}\d+ ms\n$/);
+});
+
+test('in JSON mode every event is a line on stdout, a failed step with its reason', async () => {
+  const { context, stdout, stderr } = captured(false);
+  const view = openProgressView(context, 'json');
+  await view.step('fail', () => Promise.reject(new Error('no luck'))).catch(() => {});
+  const events = stdout()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { status: string; detail?: string });
+  expect(events.map(({ status, detail }) => [status, detail])).toEqual([
+    ['start', undefined],
+    ['failed', 'no luck'],
+  ]);
+  expect(stderr()).toBe('');
+});
+
+test('on a terminal the line of a running step is erased before anything else is printed', async () => {
+  const { context, stderr } = captured(true);
+  const view = openProgressView(context, 'text');
+  view.take({ event: 'step', name: 'pull', status: 'progress', bytes: 1_000_000, totalBytes: 2_000_000 });
+  view.take({ event: 'step', name: 'pull', status: 'done', ms: 5 });
+  view.close();
+  expect(stderr().endsWith('\r\u001b[2Kok    pull  5 ms\n')).toBe(true);
+});
+
+test('a log line of a program is told in words', () => {
+  const line =
+    '{"level":30,"time":1,"pid":2,"hostname":"h","name":"agent","market":"http://m","msg":"market connected"}';
+  expect(formatLogLine(line)).toBe('log   agent: market connected  market=http://m');
+  expect(formatLogLine('plain words')).toBe('plain words');
+  expect(formatLogLine('{"a":1}')).toBe('{"a":1}');
+});
