@@ -12,8 +12,8 @@ export interface BillingParts {
 
 /** What rentals need of money; each call belongs to the transaction given. */
 export interface Billing {
-  /** Sets aside the first minutes. Throws NO_BALANCE, and then the transaction is spent. */
-  holdFirst(tx: Tx, rental: RentalMoney): Promise<void>;
+  /** Sets the first minutes aside, and answers how much. Throws NO_BALANCE, and then the transaction is spent. */
+  holdFirst(tx: Tx, rental: RentalMoney): Promise<bigint>;
   /** Charges what the meter shows. The rental's row must be locked and stored. */
   settle(tx: Tx, rentalId: string): Promise<void>;
   /** After a settlement: tops the hold up; true when the money does not reach for the next minutes. */
@@ -44,6 +44,7 @@ export function makeBilling({ clock, randomness }: BillingParts): Billing {
       const needed = firstHoldMicroUsd(rental.priceMicroUsdPerHour);
       try {
         await hold(tx, rental, needed);
+        return needed;
       } catch (fault) {
         if (brokenConstraint(fault) !== 'no_negative_renter_balance') throw fault;
         throw new CeliumError(

@@ -18,30 +18,27 @@ export async function takeKey(
   key: { caller: string; idempotencyKey: string; operationId: string; requestHash: string },
   nowMs: number,
 ): Promise<FirstAnswer | null> {
-  await tx.db
-    .deleteFrom('idempotency_keys')
-    .where('caller', '=', key.caller)
-    .where('idempotency_key', '=', key.idempotencyKey)
-    .where('created_at_ms', '<', BigInt(nowMs - IDEMPOTENCY_MEMORY_MS))
-    .execute();
+  const fresh = {
+    operation_id: key.operationId,
+    request_hash: key.requestHash,
+    reply: null,
+    created_at_ms: nowMs,
+  };
   const inserted = await tx.db
     .insertInto('idempotency_keys')
-    .values({
-      caller: key.caller,
-      idempotency_key: key.idempotencyKey,
-      operation_id: key.operationId,
-      request_hash: key.requestHash,
-      reply: null,
-      created_at_ms: nowMs,
-    })
-    .onConflict((conflict) => conflict.doNothing())
+    .values({ caller: key.caller, idempotency_key: key.idempotencyKey, ...fresh })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['caller', 'idempotency_key'])
+        .doUpdateSet(fresh)
+        .where('idempotency_keys.created_at_ms', '<', BigInt(nowMs - IDEMPOTENCY_MEMORY_MS)),
+    )
     .returning('request_hash')
     .executeTakeFirst();
   return inserted === undefined ? findAnswer(tx.db, key.caller, key.idempotencyKey) : null;
 }
 
-/** The first answer under a key, or null. */
-export async function findAnswer(db: Queries, caller: string, idempotencyKey: string): Promise<FirstAnswer | null> {
+async function findAnswer(db: Queries, caller: string, idempotencyKey: string): Promise<FirstAnswer | null> {
   const row = await db
     .selectFrom('idempotency_keys')
     .select(['request_hash', 'reply'])

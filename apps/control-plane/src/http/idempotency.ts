@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { CeliumError, canonicalJson } from '@celium/contract';
 import type { MarketDatabase, Tx } from '../database/market-database.ts';
-import { findAnswer, storeAnswer, takeKey } from './idempotency.store.ts';
+import { storeAnswer, takeKey } from './idempotency.store.ts';
 
 const KEY_FORM = /^[A-Za-z0-9_.:-]{8,128}$/;
 
@@ -34,8 +34,6 @@ export async function runOnce<Reply>(
   work: (tx: Tx) => Promise<Reply>,
 ): Promise<Reply> {
   const requestHash = hashOf(request);
-  const before = await findAnswer(database.db, request.caller, request.idempotencyKey);
-  if (before !== null && before.reply !== null) return sameAnswer<Reply>(before, requestHash);
   return database.transaction(async (tx) => {
     const first = await takeKey(tx, { ...request, requestHash }, nowMs);
     if (first !== null) return sameAnswer<Reply>(first, requestHash);

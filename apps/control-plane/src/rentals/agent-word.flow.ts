@@ -7,7 +7,7 @@ import type { AgentSession } from '../machines/sessions.ts';
 import { stopUnknownLease } from './commands.flow.ts';
 import type { RentalParts, RentalRow } from './parts.ts';
 import { takeStep, type RentalStep } from './rentals.flow.ts';
-import { findByLease, findByRequest, listOpenLeases, readRental } from './rentals.store.ts';
+import { findByLease, findByRequest, listOpenLeases } from './rentals.store.ts';
 
 /** The market's ears. */
 export function agentEvents(parts: RentalParts): AgentEvents {
@@ -30,8 +30,7 @@ async function workInGrant(parts: RentalParts, session: AgentSession, received: 
   const verified = verifyDocument('grant', received, { signer: session.machineKey });
   if (!verified.ok) throw new CeliumError(verified.code, verified.message);
   const grant = verified.body;
-  const rentalId = await findByRequest(parts.database.db, session.machineKey, grant.requestId);
-  const row = rentalId === null ? null : await readRental(parts.database.db, rentalId);
+  const row = await findByRequest(parts.database.db, session.machineKey, grant.requestId);
   if (row === null) {
     log.warn(
       { leaseId: grant.leaseId, machineKey: session.machineKey },
@@ -68,9 +67,9 @@ async function workInRefusal(parts: RentalParts, session: AgentSession, received
   const verified = verifyDocument('lease-refusal', received, { signer: session.machineKey });
   if (!verified.ok) throw new CeliumError(verified.code, verified.message);
   const { requestId, code, message } = verified.body;
-  const rentalId = await findByRequest(parts.database.db, session.machineKey, requestId);
-  if (rentalId === null) return;
-  await takeStep(parts, rentalId, {
+  const row = await findByRequest(parts.database.db, session.machineKey, requestId);
+  if (row === null) return;
+  await takeStep(parts, row.rentalId, {
     command: { type: 'refusal' },
     detail: `the machine refused (${code}): ${message}`,
   });
@@ -99,8 +98,7 @@ async function workInStatus(
   received: MarketMoment,
 ): Promise<void> {
   const { database, links } = parts;
-  const rentalId = await findByLease(database.db, session.machineKey, lease);
-  const row = rentalId === null ? null : await readRental(database.db, rentalId);
+  const row = await findByLease(database.db, session.machineKey, lease);
   const noteGone = (): void => void links.send(session.machineKey, { type: 'gone-noted', leaseId: lease.leaseId });
   if (row === null || (row.leaseId !== null && row.leaseId !== lease.leaseId)) {
     return lease.state === 'gone' ? noteGone() : stopUnknownLease(parts, session, lease);
@@ -174,11 +172,10 @@ async function workInResult(
   session: AgentSession,
   result: Extract<AgentFrame, { type: 'command-result' }>,
 ): Promise<void> {
-  const rentalId = await findByLease(parts.database.db, session.machineKey, {
-    leaseId: result.leaseId,
-    requestId: result.leaseId,
-  });
-  if (rentalId === null) return;
+  const { leaseId } = result;
+  const row = await findByLease(parts.database.db, session.machineKey, { leaseId, requestId: leaseId });
+  if (row === null) return;
+  const { rentalId } = row;
   if (result.ok) return parts.outbox.finishCommand(rentalId, result.sequence);
   parts.ports.log.warn({ rentalId, code: result.code, message: result.message }, 'an agent refused a command');
   if (result.code !== 'LEASE_UNKNOWN' && result.code !== 'FENCE_OLD') return;

@@ -32,6 +32,13 @@ export interface PodKey {
   publicKey: string;
 }
 
+/** A change of a rental as its renter reads it. */
+export interface RentalEvent {
+  atMs: number;
+  state: string;
+  detail: string;
+}
+
 /** Who watches whether pods are reachable. */
 export interface ProbeWatch {
   /** Probes a pod from now on. */

@@ -13,8 +13,8 @@ import {
   type PodSpec,
 } from '@celium/domain';
 import { brokenConstraint, type Tx } from '../database/market-database.ts';
-import type { PodKey, RentableOffer, RentalParts, RentalRow } from './parts.ts';
-import { addEvent, insertRental, reserveUnits } from './rentals.store.ts';
+import type { PodKey, RentableOffer, RentalEvent, RentalParts, RentalRow } from './parts.ts';
+import { insertRental } from './rentals.store.ts';
 
 /** What a renter asks for. */
 export interface RentAsk {
@@ -25,8 +25,15 @@ export interface RentAsk {
   maxPriceMicroUsdPerUnitHour?: string | undefined;
 }
 
+/** A rental just made, with what its renter sees of it. */
+export interface Rented {
+  row: RentalRow;
+  heldMicroUsd: bigint;
+  event: RentalEvent;
+}
+
 /** Rents in the caller's transaction. Throws what the contract's table has for it: OFFER_*, NO_BALANCE, NO_SSH_KEY, BAD_POD_SPEC. */
-export async function rent(parts: RentalParts, tx: Tx, accountId: string, ask: RentAsk): Promise<RentalRow> {
+export async function rent(parts: RentalParts, tx: Tx, accountId: string, ask: RentAsk): Promise<Rented> {
   const { clock, crashHere } = parts.ports;
   const pod = { image: BASE_IMAGE, env: {}, ports: [], volumeBytes: 0, ...ask.pod };
   const fault = faultOfPodSpec(pod);
@@ -37,15 +44,14 @@ export async function rent(parts: RentalParts, tx: Tx, accountId: string, ask: R
   if (offer === null) throw new CeliumError('OFFER_UNKNOWN');
   const units = chooseUnits(offer, ask);
   const { row, request } = await makeRental(parts, { accountId, offer, units, pod, sshKeys, nowMs });
-  await insertRental(tx, row);
-  await reserveOrRefuse(tx, row);
-  await parts.billing.holdFirst(tx, row);
-  await addEvent(tx, row.rentalId, { atMs: nowMs, state: 'reserved', detail: 'reserved; the machine is asked' });
+  const event = { atMs: nowMs, state: 'reserved', detail: 'reserved; the machine is asked' };
+  await insertOrRefuse(tx, row, event);
+  const heldMicroUsd = await parts.billing.holdFirst(tx, row);
   tx.afterCommit(() => crashHere('market.rent.committed'));
   const { rentalId, machineKey } = row;
   await parts.outbox.write(tx, { rentalId, machineKey, type: 'request-lease', payload: request });
   crashHere('market.rent.before-commit');
-  return row;
+  return { row, heldMicroUsd, event };
 }
 
 async function chooseKeys(
@@ -168,9 +174,9 @@ async function signRequestFor(
   return signDocument('lease-request', body, parts.ports.key);
 }
 
-async function reserveOrRefuse(tx: Tx, row: RentalRow): Promise<void> {
+async function insertOrRefuse(tx: Tx, row: RentalRow, event: RentalEvent): Promise<void> {
   try {
-    await reserveUnits(tx, row.rentalId, row.machineKey, row.units);
+    await insertRental(tx, row, event);
   } catch (fault) {
     if (brokenConstraint(fault) !== 'one_open_reservation_per_unit') throw fault;
     throw new CeliumError('OFFER_TAKEN', 'someone else took these units at the same moment');

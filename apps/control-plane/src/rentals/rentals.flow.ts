@@ -54,7 +54,7 @@ export async function stepRental(parts: RentalParts, tx: Tx, rentalId: string, s
   row = withOutcome(before, row, step, nowMs);
   if (row !== before) await saveRental(tx, row);
   if (row.rental.state !== before.rental.state) await onNewState(parts, tx, before.rental, row, nowMs);
-  await carryOutHere(parts, tx, row, effects, nowMs);
+  await carryOutHere(parts, tx, before.rental, row, effects, nowMs);
   const exhausted = step.settle === true && row.rental.state === 'running' ? await settle(parts, tx, row) : false;
   const isNews = row.rental.state !== before.rental.state || row.detail !== before.detail;
   tx.afterCommit(() => afterwards(parts, row, isNews));
@@ -133,12 +133,15 @@ function factsForLog(parts: RentalParts, row: RentalRow): Record<string, unknown
 async function carryOutHere(
   parts: RentalParts,
   tx: Tx,
+  before: Rental,
   row: RentalRow,
   effects: readonly RentalEffect[],
   nowMs: number,
 ): Promise<void> {
   const { rentalId, machineKey } = row;
-  if (row.rental.granted || row.rental.state === 'ended') await parts.outbox.finish(tx, rentalId, ['request-lease']);
+  const isAnswered = row.rental.granted && !before.granted;
+  const isOver = row.rental.state === 'ended' && before.state !== 'ended';
+  if (isAnswered || isOver) await parts.outbox.finish(tx, rentalId, ['request-lease']);
   for (const effect of effects) {
     switch (effect.type) {
       case 'request-lease':

@@ -7,7 +7,7 @@ import { rent } from './rent.flow.ts';
 import { ownRental } from './rentals.flow.ts';
 import { listRentals } from './rentals.store.ts';
 import { lookBeforeStop, stopForRenter, type LastProbe } from './stop.flow.ts';
-import { showBill, showRental, showRentals } from './views.store.ts';
+import { showBill, showNewRental, showRental, showRentals } from './views.store.ts';
 
 const LOGS_TIMEOUT_MS = 10_000;
 /** While waiting for a change the row is looked at this often, in case that nobody told. */
@@ -24,8 +24,8 @@ export function rentalRoutes(
   return {
     createRental: async (call) =>
       call.once(async (tx) => {
-        const row = await rent(parts, tx, accountOf(call), call.body);
-        return showRental(tx.db, row, ports.clock.now());
+        const rented = await rent(parts, tx, accountOf(call), call.body);
+        return showNewRental(rented, ports.clock.now());
       }),
     listRentals: async (call) => {
       const filter = { all: call.query.all === 'true', limit: call.query.limit };
@@ -35,7 +35,10 @@ export function rentalRoutes(
     getRental: async (call) => {
       const { waitFor, waitMs } = call.query;
       const read = async (): Promise<RentalRow> => ownRental(parts, accountOf(call), call.params.rentalId);
-      const row = waitFor === undefined ? await read() : await waitUntil(parts, read, waitFor, waitMs, call.signal);
+      const row =
+        waitFor === undefined
+          ? await read()
+          : await waitUntil(parts, call.params.rentalId, read, { state: waitFor, waitMs, signal: call.signal });
       return showRental(database.db, row, ports.clock.now());
     },
     stopRental: async (call) => {
@@ -62,22 +65,23 @@ export function rentalRoutes(
 
 async function waitUntil(
   parts: RentalParts,
+  rentalId: string,
   read: () => Promise<RentalRow>,
-  state: RentalState,
-  waitMs: number,
-  signal: AbortSignal,
+  wanted: { state: RentalState; waitMs: number; signal: AbortSignal },
 ): Promise<RentalRow> {
   const { clock } = parts.ports;
-  const deadlineMs = clock.moment().atMs + waitMs;
-  let row = await read();
+  const deadlineMs = clock.moment().atMs + wanted.waitMs;
   for (;;) {
-    const change = parts.signals.next(row.rentalId);
-    row = await read();
-    const leftMs = deadlineMs - clock.moment().atMs;
-    if (ORDER.indexOf(row.rental.state) >= ORDER.indexOf(state) || leftMs <= 0 || signal.aborted) {
+    // Listening begins before the look, so that no change falls between them.
+    const change = parts.signals.next(rentalId);
+    try {
+      const row = await read();
+      const leftMs = deadlineMs - clock.moment().atMs;
+      const isReached = ORDER.indexOf(row.rental.state) >= ORDER.indexOf(wanted.state);
+      if (isReached || leftMs <= 0 || wanted.signal.aborted) return row;
+      await change.wait(Math.min(leftMs, WAIT_LOOK_MS), wanted.signal);
+    } finally {
       change.cancel();
-      return row;
     }
-    await change.wait(Math.min(leftMs, WAIT_LOOK_MS), signal);
   }
 }

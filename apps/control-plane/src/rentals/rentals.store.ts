@@ -11,49 +11,45 @@ import {
 import { sql, type Selectable } from 'kysely';
 import type { Queries, Tx } from '../database/market-database.ts';
 import type { Database } from '../database/schema.ts';
-import type { PodKey, RentalRow } from './parts.ts';
+import type { PodKey, RentalEvent, RentalRow } from './parts.ts';
 import { RENTAL_CHANNEL } from './signals.ts';
 
-/** Stores a new rental. */
-export async function insertRental(tx: Tx, row: RentalRow): Promise<void> {
-  await tx.db
-    .insertInto('rentals')
-    .values({
-      rental_id: row.rentalId,
-      account_id: row.accountId,
-      offer_id: row.offerId,
-      request_id: row.requestId,
-      request_hash: row.requestHash,
-      machine_key: row.machineKey,
-      machine_id: row.machineId,
-      hotkey: row.hotkey,
-      units: row.units,
-      class: row.class,
-      price_micro_usd_per_hour: row.priceMicroUsdPerHour,
-      fee_basis_points: row.feeBasisPoints,
-      payout_coldkey: row.payoutColdkey,
-      pod: JSON.stringify(row.pod),
-      public_host: row.publicHost,
-      created_at_ms: row.createdAtMs,
-      ...changingColumns(row),
-    })
-    .execute();
-}
-
-/** Reserves units for a rental. A unit that another rental holds breaks `one_open_reservation_per_unit`. */
-export async function reserveUnits(
-  tx: Tx,
-  rentalId: string,
-  machineKey: string,
-  units: readonly string[],
-): Promise<void> {
-  const rows = units.map((unit) => ({
-    rental_id: rentalId,
-    machine_key: machineKey,
+/**
+ * Stores a new rental with its first event, and reserves its units, in one statement. A unit that another rental holds breaks
+ * `one_open_reservation_per_unit`.
+ */
+export async function insertRental(tx: Tx, row: RentalRow, event: RentalEvent): Promise<void> {
+  const values = {
+    rental_id: row.rentalId,
+    account_id: row.accountId,
+    offer_id: row.offerId,
+    request_id: row.requestId,
+    request_hash: row.requestHash,
+    machine_key: row.machineKey,
+    machine_id: row.machineId,
+    hotkey: row.hotkey,
+    units: row.units,
+    class: row.class,
+    price_micro_usd_per_hour: row.priceMicroUsdPerHour,
+    fee_basis_points: row.feeBasisPoints,
+    payout_coldkey: row.payoutColdkey,
+    pod: JSON.stringify(row.pod),
+    public_host: row.publicHost,
+    created_at_ms: row.createdAtMs,
+    ...changingColumns(row),
+  };
+  const units = row.units.map((unit) => ({
+    rental_id: row.rentalId,
+    machine_key: row.machineKey,
     unit_id: unit,
     released_at_ms: null,
   }));
-  await tx.db.insertInto('unit_reservations').values(rows).execute();
+  await tx.db
+    .with('rented', (db) => db.insertInto('rentals').values(values))
+    .with('reserved', (db) => db.insertInto('unit_reservations').values(units))
+    .insertInto('rental_events')
+    .values({ rental_id: row.rentalId, at_ms: event.atMs, state: event.state, detail: event.detail })
+    .execute();
 }
 
 export async function releaseUnits(tx: Tx, rentalId: string, nowMs: number): Promise<void> {
@@ -82,34 +78,30 @@ export async function saveRental(tx: Tx, row: RentalRow): Promise<void> {
 }
 
 /** Notes a change for the renter, and tells the other replicas. */
-export async function addEvent(
-  tx: Tx,
-  rentalId: string,
-  event: { atMs: number; state: string; detail: string },
-): Promise<void> {
+export async function addEvent(tx: Tx, rentalId: string, event: RentalEvent): Promise<void> {
   await sql`with noted as (
       insert into rental_events (rental_id, at_ms, state, detail)
       values (${rentalId}::uuid, ${event.atMs}::bigint, ${event.state}, ${event.detail}) returning rental_id
     ) select pg_notify(${RENTAL_CHANNEL}, rental_id::text) from noted`.execute(tx.db);
 }
 
-/** Ids of rentals of an agent by the names that the agent knows: lease id, or request id before the grant is in. */
+/** The rental of an agent's lease by the names that the agent knows: lease id, or request id before the grant is in. */
 export async function findByLease(
   db: Queries,
   machineKey: string,
   names: { leaseId: string; requestId: string },
-): Promise<string | null> {
+): Promise<RentalRow | null> {
   const row = await db
     .selectFrom('rentals')
-    .select('rental_id')
+    .selectAll()
     .where('machine_key', '=', machineKey)
     .where((where) => where.or([where('lease_id', '=', names.leaseId), where('request_id', '=', names.requestId)]))
     .executeTakeFirst();
-  return row?.rental_id ?? null;
+  return row === undefined ? null : fromRow(row);
 }
 
-/** Id of the rental of a lease request, or null. */
-export async function findByRequest(db: Queries, machineKey: string, requestId: string): Promise<string | null> {
+/** The rental of a lease request, or null. */
+export async function findByRequest(db: Queries, machineKey: string, requestId: string): Promise<RentalRow | null> {
   return findByLease(db, machineKey, { leaseId: requestId, requestId });
 }
 

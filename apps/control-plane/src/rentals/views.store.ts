@@ -4,7 +4,8 @@ import { isUnreachable } from '@celium/domain';
 import { sql } from 'kysely';
 import type { Queries } from '../database/market-database.ts';
 import { freeTime } from './bill.ts';
-import type { RentalRow } from './parts.ts';
+import type { RentalEvent, RentalRow } from './parts.ts';
+import type { Rented } from './rent.flow.ts';
 
 /** The user that a pod lets in. */
 export const POD_USER = 'root';
@@ -12,13 +13,18 @@ export const POD_USER = 'root';
 interface Extra {
   held: bigint;
   charged: bigint;
-  events: Array<{ atMs: number; state: string; detail: string }>;
+  events: RentalEvent[];
 }
 
 /** A rental as the contract shows it. */
 export async function showRental(db: Queries, row: RentalRow, nowMs: number): Promise<Rental> {
   const [shown] = await showRentals(db, [row], nowMs);
   return shown as Rental;
+}
+
+/** A rental just made: what there is to know of it is at hand. */
+export function showNewRental(rented: Rented, nowMs: number): Rental {
+  return show(rented.row, { held: rented.heldMicroUsd, charged: 0n, events: [rented.event] }, nowMs);
 }
 
 /** Rentals as the contract shows them, in the same order. */
