@@ -96,7 +96,7 @@ function assemble(
     report,
     directory,
     agent: createAgentClient(network, signer),
-    shells: createSshShells({ allowPrivate: settings.allowPrivate, link: settings.link }),
+    shells: createSshShells({ allowPrivate: settings.allowPrivate, randomBytes, link: settings.link }),
     lag: createLagMeter(),
     journal: new LeaseJournal(database),
     receipts: new ReceiptBook(database),

@@ -38,10 +38,19 @@ export function parseLink(text: string): Link {
   return link;
 }
 
-/** One direction: first in, first out, each chunk no earlier than the one before. */
+/** A chunk (null: the end of the stream) that comes out at `atMs`. */
+interface UnderWay {
+  chunk: Buffer | null;
+  atMs: number;
+  /** Called when it has come out: its sender was held back. */
+  onOut: (() => void) | null;
+}
+
+/** One direction: first in, first out. One timer for the first chunk, so that no rounding of timers can change the order. */
 class Direction {
   readonly #deliver: (chunk: Buffer | null) => void;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #queue: UnderWay[] = [];
+  #timer: NodeJS.Timeout | undefined;
   /** Null while the path is as good as it is. */
   link: Link | null = null;
   #freeAtMs = 0;
@@ -52,30 +61,41 @@ class Direction {
     this.#deliver = deliver;
   }
 
-  /** `null` is the end of the stream. `more` is called when the sender may go on: held back only by a full path, as by a socket's buffer. */
+  /** `more` is called when the sender may go on: held back only by a full path, as by a socket's buffer. */
   enter(chunk: Buffer | null, more: () => void): void {
     const nowMs = performance.now();
     const bytes = chunk?.length ?? 0;
-    const leavesAtMs = this.#schedule(bytes, nowMs);
-    if (leavesAtMs <= nowMs && this.#timers.size === 0) {
+    const atMs = this.#schedule(bytes, nowMs);
+    if (atMs <= nowMs && this.#queue.length === 0) {
       this.#deliver(chunk);
       return more();
     }
     this.#bytesUnderWay += bytes;
     const full = this.#bytesUnderWay > MAX_BYTES_UNDER_WAY;
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      this.#bytesUnderWay -= bytes;
-      this.#deliver(chunk);
-      if (full) more();
-    }, leavesAtMs - nowMs);
-    this.#timers.add(timer);
+    this.#queue.push({ chunk, atMs, onOut: full ? more : null });
+    if (this.#queue.length === 1) this.#arm();
     if (!full) more();
   }
 
   stop(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
+    clearTimeout(this.#timer);
+    this.#queue.length = 0;
+  }
+
+  #arm(): void {
+    const [first] = this.#queue;
+    if (first === undefined) return;
+    this.#timer = setTimeout(() => this.#deliverDue(), Math.max(0, first.atMs - performance.now()));
+  }
+
+  #deliverDue(): void {
+    while (this.#queue[0] !== undefined && this.#queue[0].atMs <= performance.now() + 0.5) {
+      const { chunk, onOut } = this.#queue.shift() as UnderWay;
+      this.#bytesUnderWay -= chunk?.length ?? 0;
+      this.#deliver(chunk);
+      onOut?.();
+    }
+    this.#arm();
   }
 
   #schedule(bytes: number, nowMs: number): number {
@@ -105,7 +125,8 @@ export function shapeSocket(socket: Socket, link: Link): ShapedSocket {
   });
   const stream = new Duplex({
     read: () => void socket.resume(),
-    write: (chunk: Buffer, _encoding, done) => outward.enter(chunk, done),
+    // A writer may use its buffer again once its write is done, which here is long before the bytes have left.
+    write: (chunk: Buffer, _encoding, done) => outward.enter(Buffer.from(chunk), done),
     final: (done) => outward.enter(null, done),
     destroy: (fault, done) => {
       inward.stop();

@@ -1,9 +1,11 @@
 /** Shells over SSH: a pseudo-terminal behind the very host key of the grant, and nothing sent to any other. The server is ssh2's; OpenSSH has its own test. */
 
+import { randomBytes } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
 import ssh2, { type Connection } from 'ssh2';
 import { afterEach, expect, test } from 'vitest';
 import type { ClientKey, ShellTarget } from '../ports.ts';
+import { makeClientKey } from './client-key.ts';
 import { createSshShells, hashOfHostKeyLine } from './ssh-shell.ts';
 
 const never = new AbortController().signal;
@@ -20,17 +22,17 @@ interface Pod {
 
 /** An SSH server whose shell answers each line with `greeting`. */
 async function startPod(client: ClientKey): Promise<Pod> {
-  const pair = ssh2.utils.generateKeyPairSync('ed25519');
+  const pair = makeClientKey(randomBytes);
   const accepted = ssh2.utils.parseKey(client.publicLine);
   if (accepted instanceof Error) throw accepted;
   const pod: Pod = {
     port: 0,
-    hostKey: pair.public.split(' ').slice(0, 2).join(' ').trim(),
+    hostKey: pair.publicLine,
     logins: 0,
     terminals: [],
     typed: [],
   };
-  const server = new ssh2.Server({ hostKeys: [pair.private] }, (connection: Connection) => {
+  const server = new ssh2.Server({ hostKeys: [pair.privateKey] }, (connection: Connection) => {
     connection.on('error', () => {});
     connection.on('authentication', (context) => {
       const known = context.method === 'publickey' && context.key.data.equals(accepted.getPublicSSH());
@@ -66,7 +68,7 @@ function targetOf(pod: Pod, clientKey: ClientKey): ShellTarget {
   return { host: '127.0.0.1', port: pod.port, hostKey: pod.hostKey, clientKey };
 }
 
-const shells = createSshShells({ allowPrivate: true });
+const shells = createSshShells({ allowPrivate: true, randomBytes });
 
 test('a shell has a pseudo-terminal, the key of the grant, and bytes both ways', async () => {
   const clientKey = shells.newClientKey();
@@ -107,12 +109,16 @@ test('a refused login, a port that never answers and a stop from outside are unr
   );
   setTimeout(() => stop.abort(), 50);
   expect(await waiting).toMatchObject({ kind: 'unreachable', message: 'the check was given up' });
-  const guarded = createSshShells({ allowPrivate: false });
+  const guarded = createSshShells({ allowPrivate: false, randomBytes });
   expect(await guarded.connect(targetOf(pod, clientKey), never)).toMatchObject({ kind: 'unreachable' });
 });
 
 test('a link delays what is said in the shell by its delay each way, and not the login', async () => {
-  const slow = createSshShells({ allowPrivate: true, link: { delayMs: 150, lossRatio: 0, rateBytesPerSecond: 0 } });
+  const slow = createSshShells({
+    allowPrivate: true,
+    randomBytes,
+    link: { delayMs: 150, lossRatio: 0, rateBytesPerSecond: 0 },
+  });
   const clientKey = slow.newClientKey();
   const pod = await startPod(clientKey);
   const connection = await slow.connect(targetOf(pod, clientKey), never);

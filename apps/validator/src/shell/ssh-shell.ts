@@ -6,7 +6,8 @@ import type { Duplex } from 'node:stream';
 import ssh2, { type Client, type ClientChannel, type ServerHostKeyAlgorithm } from 'ssh2';
 import { resolveAddress } from '../network/addresses.ts';
 import { shapeSocket, type Link } from '../network/link.ts';
-import type { Shell, ShellConnection, ShellFault, ShellPort, ShellTarget } from '../ports.ts';
+import { makeClientKey } from './client-key.ts';
+import type { RandomBytes, Shell, ShellConnection, ShellFault, ShellPort, ShellTarget } from '../ports.ts';
 
 /** For the connection, for key exchange and login, and for a shell. */
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -27,12 +28,13 @@ const HOST_KEY_ALGORITHMS: ServerHostKeyAlgorithm[] = [
  * Shells through ssh2. `allowPrivate` opens private addresses. `link` makes the path worse from the first shell on: a login takes some ten round
  * trips, which would only make a test of a long delay ten times longer.
  */
-export function createSshShells(options: { allowPrivate: boolean; link?: Link | undefined; user?: string }): ShellPort {
+export function createSshShells(options: {
+  allowPrivate: boolean;
+  randomBytes: RandomBytes;
+  link?: Link | undefined;
+}): ShellPort {
   return {
-    newClientKey() {
-      const pair = ssh2.utils.generateKeyPairSync('ed25519');
-      return { publicLine: pair.public.trim().split(/\s+/).slice(0, 2).join(' '), privateKey: pair.private };
-    },
+    newClientKey: () => makeClientKey(options.randomBytes),
     async connect(target, signal) {
       let socket: Socket;
       try {
@@ -41,9 +43,9 @@ export function createSshShells(options: { allowPrivate: boolean; link?: Link | 
       } catch (cause) {
         return unreachable(cause);
       }
-      if (options.link === undefined) return logIn(socket, target, options.user ?? 'root', () => {}, signal);
+      if (options.link === undefined) return logIn(socket, target, () => {}, signal);
       const { stream, begin } = shapeSocket(socket, options.link);
-      return logIn(stream, target, options.user ?? 'root', begin, signal);
+      return logIn(stream, target, begin, signal);
     },
   };
 }
@@ -95,7 +97,6 @@ function dialOnce(host: string, port: number, signal: AbortSignal): Promise<Sock
 function logIn(
   socket: Duplex,
   target: ShellTarget,
-  user: string,
   onShell: () => void,
   signal: AbortSignal,
 ): Promise<ShellConnection | ShellFault> {
@@ -143,7 +144,7 @@ function logIn(
     client.connect({
       // A connected socket, or one behind a link: ssh2 takes any duplex stream.
       sock: socket as Socket,
-      username: user,
+      username: 'root',
       privateKey: target.clientKey.privateKey,
       readyTimeout: 0,
       algorithms: { serverHostKey: hostKeyAlgorithms(target.hostKey) },
