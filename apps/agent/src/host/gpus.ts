@@ -17,5 +17,6 @@ export async function detectNvidiaGpus(folder = DRIVER_FOLDER): Promise<string[]
 }
 
 function uuidOf(information: string): string | null {
-  return /^GPU UUID:\s*(GPU-[0-9a-fA-F-]{8,64})\s*$/m.exec(information)?.[1] ?? null;
+  const digits = /^GPU UUID:\s*GPU-([0-9a-fA-F-]{8,64})\s*$/m.exec(information)?.[1];
+  return digits === undefined ? null : `GPU-${digits.toLowerCase()}`;
 }

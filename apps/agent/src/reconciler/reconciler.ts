@@ -51,7 +51,7 @@ interface Worker {
   /** The container whose death ends what goes on now. */
   watched: string | null;
   /** The last death told or found, `atMs` on this boot's monotonic clock. */
-  death: { id: string; atMs: number } | null;
+  death: { id: string; atMs: number; exitCode: number | null } | null;
   failures: number;
   term: CancelTimer;
 }
@@ -176,7 +176,7 @@ export class Reconciler implements LeaseWork {
     const record = this.#ports.store.lease(death.leaseId);
     if (record === undefined || record.gone !== null) return;
     const worker = this.#workerOf(death.leaseId);
-    worker.death = { id: death.id, atMs: this.#monotonicOf(death.atMs) };
+    worker.death = { id: death.id, atMs: this.#monotonicOf(death.atMs), exitCode: death.exitCode };
     if (worker.watched === death.id) worker.abort.abort(new Error(GIVE_UP));
     this.wake(death.leaseId);
   }
@@ -214,10 +214,9 @@ export class Reconciler implements LeaseWork {
       }
       const byLease = new Map(pods.map((pod) => [pod.leaseId, pod]));
       for (const record of store.all()) {
-        this.#note(record);
         const step = planLease(record, byLease.get(record.leaseId) ?? null, identity.bootId);
         if (step.do !== 'nothing') this.wake(record.leaseId);
-        else if (record.ready !== null && record.gone === null) this.#workerOf(record.leaseId).state = 'ready';
+        else if (record.gone === null) this.#note(record);
       }
       await networks.adopt();
       await this.#removeOldVolumes();
@@ -250,8 +249,11 @@ export class Reconciler implements LeaseWork {
 
   async #turn(leaseId: string, worker: Worker): Promise<void> {
     const { store, engine, identity } = this.#ports;
-    const pod = worker.fresh ? null : await engine.findPod(leaseId);
+    const found = worker.fresh ? null : await engine.findPod(leaseId);
     worker.fresh = false;
+    // The engine tells a death a moment before its lists show it.
+    const isDead = found !== null && found.id === worker.death?.id;
+    const pod: PodSighting | null = isDead ? { ...found, state: 'exited' } : found;
     const record = store.lease(leaseId);
     if (record === undefined) return;
     const step = planLease(record, pod, identity.bootId);
@@ -265,7 +267,7 @@ export class Reconciler implements LeaseWork {
       case 'await-ready':
         return await this.#start(record, step.pod, worker);
       case 'end':
-        return this.end(leaseId, step.reason, await this.#explainDeath(step.detail, pod));
+        return this.end(leaseId, step.reason, await this.#explainDeath(step.detail, pod, worker));
       case 'remove':
         return await this.#remove(record, step.pod, worker);
     }
@@ -322,8 +324,9 @@ export class Reconciler implements LeaseWork {
     if (pod !== null) {
       if (pod.state === 'running') await engine.stopPod(pod.id, STOP_GRACE_MS);
       const ending = await engine.inspectPod(pod.id);
-      const finishedAtMs = ending?.finishedAtMs ?? null;
-      if (finishedAtMs !== null) worker.death = { id: pod.id, atMs: this.#monotonicOf(finishedAtMs) };
+      if (ending?.finishedAtMs !== null && ending?.finishedAtMs !== undefined) {
+        worker.death = { id: pod.id, atMs: this.#monotonicOf(ending.finishedAtMs), exitCode: ending.exitCode };
+      }
       // Noted before the container goes: a crash right after would leave nobody who knows.
       const dying = { ...record, podInstance: pod.id };
       store.update(leaseId, { podInstance: pod.id, notedReadyMs: this.#finalReadyMs(dying, worker) }, false);
@@ -345,7 +348,7 @@ export class Reconciler implements LeaseWork {
     return atMs === null ? record.notedReadyMs : readyMs(record, this.#ports.identity.bootId, atMs);
   }
 
-  async #explainDeath(detail: string, pod: PodSighting | null): Promise<string> {
+  async #explainDeath(detail: string, pod: PodSighting | null, worker: Worker): Promise<string> {
     if (pod === null) return detail;
     const { engine } = this.#ports;
     try {
@@ -353,7 +356,8 @@ export class Reconciler implements LeaseWork {
         engine.inspectPod(pod.id),
         engine.readLogs(pod.id, 5, LOG_TAIL_BYTES),
       ]);
-      return `${detail} (exit status ${ending?.exitCode ?? 'unknown'}). Last output: ${output.trim() || 'none'}`;
+      const exitCode = ending?.exitCode ?? worker.death?.exitCode ?? 'unknown';
+      return `${detail} (exit status ${exitCode}). Last output: ${output.trim() || 'none'}`;
     } catch {
       return detail;
     }
@@ -411,9 +415,9 @@ export class Reconciler implements LeaseWork {
 
   /** Writes down what only the running clock knows, so that a reboot loses at most half a minute of it. */
   #note(record: LeaseRecord): void {
-    if (record.end !== null) return;
     const { store, identity, clock } = this.#ports;
     const worker = this.#workerOf(record.leaseId);
+    if (record.ready !== null && worker.death === null && worker.state !== 'ready') return this.wake(record.leaseId);
     const noted = readyMs(record, identity.bootId, diedMs(record, worker) ?? clock.monotonicMs());
     store.update(record.leaseId, { term: noteTerm(record.term, this.#moment()), notedReadyMs: noted }, false);
   }

@@ -134,6 +134,29 @@ export class TestMachine {
     return JSON.parse(answer.body) as Array<{ Id: string; State: string }>;
   }
 
+  /** Makes and starts a container of its own beside the agent's; its id. Labelled as this machine's, so that it is cleaned up. */
+  async startContainer(body: Record<string, unknown>): Promise<string> {
+    const made = await callEngine(SOCKET, 'POST', '/containers/create', { timeoutMs: 20_000, body });
+    const { Id } = JSON.parse(made.body) as { Id: string };
+    const started = await callEngine(SOCKET, 'POST', `/containers/${Id}/start`, { timeoutMs: 20_000 });
+    if (started.status !== 204) throw new Error(started.body);
+    return Id;
+  }
+
+  /** Kills or removes a container behind the agent's back. */
+  async meddle(id: string, how: 'kill' | 'remove'): Promise<void> {
+    if (how === 'kill') await callEngine(SOCKET, 'POST', `/containers/${id}/kill`, { timeoutMs: 20_000 });
+    else await callEngine(SOCKET, 'DELETE', `/containers/${id}?force=1&v=1`, { timeoutMs: 20_000 });
+  }
+
+  /** Names of this machine's networks or volumes. */
+  async namesOf(what: 'networks' | 'volumes'): Promise<string[]> {
+    const filters = encodeURIComponent(JSON.stringify({ label: [`${LABELS.agent}=${this.machineKey}`] }));
+    const answer = await callEngine(SOCKET, 'GET', `/${what}?filters=${filters}`, { timeoutMs: 10_000 });
+    const body = JSON.parse(answer.body) as Array<{ Name: string }> | { Volumes: Array<{ Name: string }> | null };
+    return (Array.isArray(body) ? body : (body.Volumes ?? [])).map(({ Name }) => Name);
+  }
+
   /** An SSH key pair below the machine's folder; its public line. */
   async sshKey(name = 'id'): Promise<string> {
     const path = join(this.dir, name);
@@ -159,10 +182,11 @@ export class TestMachine {
     for (const { Id } of await this.containers()) {
       await callEngine(SOCKET, 'DELETE', `/containers/${Id}?force=1&v=1`, { timeoutMs: 20_000 });
     }
-    const filters = encodeURIComponent(JSON.stringify({ label: [`${LABELS.agent}=${this.machineKey}`] }));
-    const networks = await callEngine(SOCKET, 'GET', `/networks?filters=${filters}`, { timeoutMs: 10_000 });
-    for (const { Name } of JSON.parse(networks.body) as Array<{ Name: string }>) {
-      await callEngine(SOCKET, 'DELETE', `/networks/${Name}`, { timeoutMs: 20_000 });
+    for (const name of await this.namesOf('networks')) {
+      await callEngine(SOCKET, 'DELETE', `/networks/${name}`, { timeoutMs: 20_000 });
+    }
+    for (const name of await this.namesOf('volumes')) {
+      await callEngine(SOCKET, 'DELETE', `/volumes/${name}`, { timeoutMs: 20_000 });
     }
     rmSync(this.dir, { recursive: true, force: true });
   }
