@@ -12,6 +12,8 @@ import {
   type LeaseAsk,
 } from './lease.ts';
 
+fc.configureGlobal({ numRuns: 1_000 });
+
 const UNITS = ['GPU-1', 'GPU-2', 'GPU-3'];
 
 /** A machine as an agent keeps it: what is stored is what `decideLease` returned. */
@@ -51,20 +53,24 @@ const ask = (given: Partial<LeaseAsk> = {}): LeaseAsk => ({
   ...given,
 });
 
+const anyRequestId = fc.integer({ min: 1, max: 24 }).map((n) => `request-${n}`);
 const anyAsk: fc.Arbitrary<LeaseAsk> = fc.record({
-  requestId: fc.constantFrom('r1', 'r2', 'r3', 'r4', 'r5', 'r6'),
+  requestId: anyRequestId,
   authority: fc.constantFrom('market-1', 'market-2', 'validator-1'),
-  units: fc.array(fc.constantFrom(...UNITS, 'GPU-unknown'), { maxLength: 3 }),
+  units: fc.oneof(
+    { weight: 3, arbitrary: fc.subarray(UNITS, { minLength: 1, maxLength: 2 }) },
+    { weight: 1, arbitrary: fc.array(fc.constantFrom(...UNITS, 'GPU-unknown'), { maxLength: 3 }) },
+  ),
   kind: fc.constantFrom('paid' as const, 'verification' as const, 'guaranteed' as const, 'opportunistic' as const),
   termMs: fc.constantFrom(60_000, MAX_CHECK_TERM_MS, MAX_TERM_MS, MAX_TERM_MS + 1),
 });
 /** Requests and stops, with a wall clock that may also jump backwards. */
 const anyLife = fc.array(
   fc.tuple(
-    fc.oneof(anyAsk, fc.constantFrom('r1', 'r2', 'r3', 'r4', 'r5', 'r6')),
+    fc.oneof({ weight: 2, arbitrary: anyAsk }, { weight: 1, arbitrary: anyRequestId }),
     fc.integer({ min: -300_000, max: 300_000 }),
   ),
-  { maxLength: 60 },
+  { minLength: 10, maxLength: 60, size: 'max' },
 );
 
 function live(
