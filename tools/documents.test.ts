@@ -1,7 +1,7 @@
 /** The documents tell the truth: their commands exist, their links lead somewhere, their tables are the code's. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DOCUMENTS, ERROR_CODES, ERRORS, ROUTES } from '@celium/contract';
+import { CRASH_POINTS, DOCUMENTS, ERROR_CODES, ERRORS, ROUTES } from '@celium/contract';
 import { describe, expect, test } from 'vitest';
 import { printOpenApi } from '../apps/control-plane/src/http/print-openapi.ts';
 import { codeOf, faultOfCommand, leadsSomewhere, linksOf, pathsOf } from './document-claims.ts';
@@ -104,6 +104,22 @@ test.each(Object.entries(referenceDocuments()))(
     expect(unaligned(read(path))).toBe(unaligned(text));
   },
 );
+
+describe('nothing is promised that no program does', () => {
+  const sources = listFiles(checkout)
+    .filter((path) => /^(?:packages|apps)\/[^/]+\/src\/.*\.ts$/.test(path) && !path.endsWith('.test.ts'))
+    .filter((path) => !path.startsWith('packages/contract/'))
+    .map(read)
+    .join('\n');
+
+  test.each(ERROR_CODES)('%s is an error that a program raises', (code) => {
+    expect(new RegExp(`['"\`]${code}['"\`]`).test(sources)).toBe(true);
+  });
+
+  test.each(Object.keys(CRASH_POINTS))('%s is a point that a program passes', (point) => {
+    expect(sources.includes(`'${point}'`)).toBe(true);
+  });
+});
 
 test('openapi.json is what the route table says (else: node apps/control-plane/src/http/print-openapi.ts)', () => {
   const { paths } = JSON.parse(read('packages/contract/openapi.json')) as { paths: Record<string, object> };
