@@ -154,7 +154,8 @@ function tellFailure(
   plan: DemoPlan,
 ): void {
   if (plan.json) {
-    const { error } = JSON.parse(failureAsJson(fault)) as { error: unknown };
+    const told = fault instanceof Interrupted ? new CeliumError('USAGE', fault.message) : fault;
+    const { error } = JSON.parse(failureAsJson(told)) as { error: unknown };
     const failure = { ok: false, failedStep: demo.failedStep, error, steps: demo.steps };
     context.process.stdout.write(`${toJson(failure)}\n`);
     return;

@@ -365,7 +365,9 @@ export class Demo {
 
   #takeValidatorEvent(event: ProgressEvent): void {
     this.#showStep(event);
-    if (event.event === 'check') this.#checks.push(readCheck(event));
+    if (event.event !== 'check') return;
+    this.#checks.push(readCheck(event));
+    if (!this.#isUp) this.#view.take(event);
   }
 
   /** Steps of the programs themselves are shown until the demo is up, and afterwards only what fails. */

@@ -1,7 +1,7 @@
 /** Progress as people and as programs see it. */
 import { expect, test } from 'vitest';
 import type { CliContext } from '../context.ts';
-import { formatLogLine, formatStep, openProgressView } from './progress-view.ts';
+import { formatCheck, formatLogLine, formatStep, openProgressView } from './progress-view.ts';
 
 function captured(isTTY: boolean): { context: CliContext; stdout: () => string; stderr: () => string } {
   let out = '';
@@ -59,4 +59,19 @@ test('a log line of a program is told in words', () => {
   expect(formatLogLine(line)).toBe('log   agent: market connected  market=http://m');
   expect(formatLogLine('plain words')).toBe('plain words');
   expect(formatLogLine('{"a":1}')).toBe('{"a":1}');
+});
+
+test('a check of a validator shows its verdict, and why it failed', () => {
+  const check = {
+    event: 'check',
+    unit: 'cpu:one',
+    verdict: 'pass',
+    proofMs: 13_400,
+    reason: { code: 'OK', message: '' },
+  };
+  expect(formatCheck(check)).toBe('ok    check of cpu:one  pass  13.4 s');
+  const late = { ...check, verdict: 'fail', reason: { code: 'late', message: 'after 20 s of 18 s' } };
+  expect(formatCheck(late)).toBe('fail  check of cpu:one  fail: late: after 20 s of 18 s  13.4 s');
+  const busy = { event: 'check', machineId: 'one', verdict: 'busy', reason: { code: 'UNITS_BUSY', message: 'rented' } };
+  expect(formatCheck(busy)).toBe('fail  check of one  busy: UNITS_BUSY: rented');
 });

@@ -52,6 +52,7 @@ export function openProgressView(context: CliContext, mode: ViewMode): ProgressV
       stdout.write(`${JSON.stringify(event)}\n`);
       return;
     }
+    if (event.event === 'check') print(formatCheck(event));
     if (event.event !== 'step') return;
     if (event.status === 'done' || event.status === 'failed') {
       if (shown === event.name) hide();
@@ -97,6 +98,16 @@ export function openProgressView(context: CliContext, mode: ViewMode): ProgressV
     },
     close: hide,
   };
+}
+
+/** One visit of a validator to a machine: `ok    check of cpu:rack-7  pass  13.4 s`. */
+export function formatCheck(check: Readonly<Record<string, unknown>>): string {
+  const { verdict, unit, machineId, proofMs } = check;
+  const reason = (check['reason'] ?? {}) as { code?: unknown; message?: unknown };
+  const passed = verdict === 'pass';
+  const why = passed ? '' : `: ${String(reason.code ?? '')}: ${String(reason.message ?? '')}`;
+  const time = typeof proofMs === 'number' && proofMs > 0 ? `  ${formatDuration(proofMs)}` : '';
+  return `${passed ? 'ok  ' : 'fail'}  check of ${String(unit ?? machineId)}  ${String(verdict)}${why}${time}`;
 }
 
 /** What pino puts into every line. */
