@@ -47,6 +47,7 @@ test('roots that come late are refused as late, with how far the chain came', as
   expect(claim).toMatchObject({ verdict: 'fail', reason: 'late' });
   expect(result.transcript.roots.length).toBeLessThan(32);
   expect(claim.detail).toMatch(/roots within \d+ ms/);
+  expect(claim.figures.elapsedMs).toBeGreaterThan(claim.figures.limitMs);
 });
 
 test('a last root just beyond the limit is late even though every answer is exact', async () => {
@@ -57,9 +58,10 @@ test('a last root just beyond the limit is late even though every answer is exac
 });
 
 test('slow probes buy at most 300 ms', async () => {
-  const { claim } = await challenge({ probeDelayMs: 25_000, rootDelayMs: 60 });
+  const { claim } = await challenge({ probeDelayMs: 50_000, rootDelayMs: 60 });
   expect(claim.reason).toBe('late');
-  expect(claim.figures.rttMinMs).toBe(25_000);
+  expect(claim.figures.rttMinMs).toBe(50_000);
+  expect(claim.figures.limitMs).toBeLessThan(1000);
 });
 
 test('an opening whose path does not reach the root is refused', async () => {

@@ -23,19 +23,19 @@ import {
   type ValidatorFrame,
 } from './frames.ts';
 import { encodeLine } from './lines.ts';
-import { type ArrivedFrame, type Mailbox, openMailbox } from './mailbox.ts';
+import { type ArrivedFrame, type Delivery, type Mailbox, openMailbox } from './mailbox.ts';
 import { paramsName, type ProofParams, stepCount } from './params.ts';
 
 /** How long the validator waits where the deadline rule does not say, and how much it reads. */
 export const CHALLENGE_LIMITS = {
   /** For the prover's greeting, after the shell was told to start it. */
-  helloMs: 30_000,
+  helloMs: 60_000,
   /** For one probe's reply. */
-  probeMs: 30_000,
+  probeMs: 60_000,
   /** After this long no further probe is sent in a series. */
   probeSeriesMs: 2_000,
   probesPerSeries: 20,
-  /** On top of twice the fill's work at the declared rate. */
+  /** On top of twice the fill's work at the declared rate and the round trip. */
   fillSlackMs: 20_000,
   /** For all openings together. */
   openMs: 60_000,
@@ -150,25 +150,30 @@ function send(session: Session, frame: ValidatorFrame): void {
   }
 }
 
+type Arrived<T extends ProverFrame['type']> = { frame: Extract<ProverFrame, { type: T }>; atMs: number };
+
 /** The next frame, which must be of one type; a timeout becomes the failure that the caller names. */
 async function expectFrame<T extends ProverFrame['type']>(
   session: Session,
   type: T,
   untilMs: number,
   onTimeout: ProofFailure,
-): Promise<{ frame: Extract<ProverFrame, { type: T }>; atMs: number }> {
+): Promise<Arrived<T>> {
   const delivery = await session.mailbox.next(untilMs);
-  if (!delivery.ok) throw new ChallengeEnd(delivery.failure === 'timeout' ? onTimeout : delivery.failure);
+  if (!delivery.ok && delivery.failure === 'timeout') throw new ChallengeEnd(onTimeout);
+  return deliveredFrame(delivery, type);
+}
+
+/** The frame that was delivered, if it is of the type that was due; everything else ends the challenge. */
+function deliveredFrame<T extends ProverFrame['type']>(delivery: Delivery, type: T): Arrived<T> {
+  if (!delivery.ok) throw new ChallengeEnd(delivery.failure === 'timeout' ? failure('closed') : delivery.failure);
   if (!isOfType(delivery.arrived, type)) {
     throw new ChallengeEnd(failure('out-of-order', `${delivery.arrived.frame.type} instead of ${type}`));
   }
   return delivery.arrived;
 }
 
-function isOfType<T extends ProverFrame['type']>(
-  arrived: ArrivedFrame,
-  type: T,
-): arrived is { frame: Extract<ProverFrame, { type: T }>; atMs: number } {
+function isOfType<T extends ProverFrame['type']>(arrived: ArrivedFrame, type: T): arrived is Arrived<T> {
   return arrived.frame.type === type;
 }
 
@@ -200,7 +205,9 @@ async function probe(session: Session): Promise<void> {
 
 async function fill(session: Session, seed: Uint8Array): Promise<void> {
   const { params, clock, declaredRateUnitsPerSecond } = session.options;
-  const limitMs = 2 * deadlineMs(fillWorkUnits(params), declaredRateUnitsPerSecond, 0) + CHALLENGE_LIMITS.fillSlackMs;
+  const rttMs = session.result.timing.rttMinMs ?? 0;
+  const workMs = deadlineMs(fillWorkUnits(params), declaredRateUnitsPerSecond, 0);
+  const limitMs = 2 * workMs + rttMs + CHALLENGE_LIMITS.fillSlackMs;
   const sentAtMs = clock.nowMs();
   send(session, { type: 'challenge', seed, sizes: params });
   const slow = failure('not-filled', `not within ${Math.round(limitMs)} ms`);
@@ -210,14 +217,19 @@ async function fill(session: Session, seed: Uint8Array): Promise<void> {
 
 /** Takes the roots in order and returns the chain value after the last. Gives up when not even the largest network credit could save it. */
 async function collectRoots(session: Session, firstValue: Uint8Array, startedAtMs: number): Promise<Uint8Array> {
-  const { params, declaredRateUnitsPerSecond } = session.options;
+  const { params, clock, declaredRateUnitsPerSecond } = session.options;
   const { transcript, timing } = session.result;
-  const limitMs = deadlineMs(chainWorkUnits(params), declaredRateUnitsPerSecond, MAX_RTT_CREDIT_MS);
+  // A millisecond more, so that whoever is given up is beyond the limit also in whole milliseconds.
+  const limitMs = deadlineMs(chainWorkUnits(params), declaredRateUnitsPerSecond, MAX_RTT_CREDIT_MS) + 1;
   const steps = stepCount(params);
   let q = firstValue;
   for (let step = 0; step < steps; step++) {
-    const late = failure('late', `${step} of ${steps} roots within ${Math.round(limitMs)} ms`);
-    const { frame, atMs } = await expectFrame(session, 'root', startedAtMs + limitMs, late);
+    const delivery = await session.mailbox.next(startedAtMs + limitMs);
+    if (!delivery.ok && delivery.failure === 'timeout') {
+      timing.elapsedMs = clock.nowMs() - startedAtMs;
+      throw new ChallengeEnd(failure('late', `${step} of ${steps} roots within ${Math.floor(limitMs)} ms`));
+    }
+    const { frame, atMs } = deliveredFrame(delivery, 'root');
     if (frame.step !== step || atMs < startedAtMs) {
       throw new ChallengeEnd(failure('out-of-order', `a root of step ${frame.step} where ${step} was due`));
     }

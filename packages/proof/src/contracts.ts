@@ -63,7 +63,7 @@ export interface ProofTranscript {
 export interface ObservedTiming {
   /** From sending the challenge to `filled`; null when it never came. */
   fillMs: number | null;
-  /** From sending `start` to the arrival of the last root; null when it never came. */
+  /** From sending `start` to the arrival of the last root, or to giving up when it was late; null when the chain ended otherwise. */
   elapsedMs: number | null;
   /** Each root's arrival after `start`. */
   rootArrivalsMs: number[];
