@@ -2,8 +2,8 @@
 import { connect } from 'node:net';
 import { wait, type Clock } from '../clock.ts';
 
-/** Waits until an SSH server greets on `host:port`. Throws when `signal` aborts. */
-export type AwaitSshBanner = (host: string, port: number, signal: AbortSignal) => Promise<void>;
+/** Waits until an SSH server greets on the port at any of the hosts. Throws when `signal` aborts. */
+export type AwaitSshBanner = (hosts: readonly string[], port: number, signal: AbortSignal) => Promise<void>;
 
 const RETRY_MS = 10;
 /** On one host a connection stands at once. A packet lost while the pod's bridge comes up would only be sent again after a second. */
@@ -13,8 +13,12 @@ const GREETING = 'SSH-2.0-';
 
 /** Tries every 10 ms; the caller bounds it by the signal. */
 export function sshBannerOver(clock: Clock): AwaitSshBanner {
-  return async (host, port, signal) => {
-    while (!(await greets(host, port, signal))) await wait(clock, RETRY_MS, signal);
+  return async (hosts, port, signal) => {
+    for (;;) {
+      const answers = await Promise.all(hosts.map((host) => greets(host, port, signal)));
+      if (answers.includes(true)) return;
+      await wait(clock, RETRY_MS, signal);
+    }
   };
 }
 

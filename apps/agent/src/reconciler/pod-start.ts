@@ -172,7 +172,10 @@ async function greet(record: LeaseRecord, ports: PodPorts, signal: AbortSignal):
     late.abort(new CeliumError('POD_START_FAILED', 'no SSH server answered in the pod within 120 s')),
   );
   try {
-    await ports.awaitBanner('127.0.0.1', ssh.host, AbortSignal.any([signal, late.signal]));
+    const { publicHost } = ports.manifest().machine;
+    // Behind an address translation only one of the two may be reachable from here.
+    const hosts = isLoopbackHost(publicHost) ? ['127.0.0.1'] : ['127.0.0.1', publicHost];
+    await ports.awaitBanner(hosts, ssh.host, AbortSignal.any([signal, late.signal]));
   } finally {
     cancel();
   }

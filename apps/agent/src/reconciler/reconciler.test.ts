@@ -100,7 +100,7 @@ test('a start that fails for good ends the lease and says why', async () => {
 });
 
 test('a pod whose SSH never answers is given up after two minutes', async () => {
-  agent.awaitBanner = (_host, _port, signal) =>
+  agent.awaitBanner = (_hosts, _port, signal) =>
     new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
   const grant = await agent.granted();
   await agent.clock.advance(119_000);
@@ -110,7 +110,7 @@ test('a pod whose SSH never answers is given up after two minutes', async () => 
 });
 
 test('a stop in the middle of a start leaves nothing', async () => {
-  agent.awaitBanner = (_host, _port, signal) =>
+  agent.awaitBanner = (_hosts, _port, signal) =>
     new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
   const grant = await agent.granted();
   expect(await agent.command(grant, { type: 'stop' }, 2)).toBe('ok');

@@ -39,7 +39,8 @@ export class AgentInMemory {
   readonly grants: Array<Signed<'grant'>> = [];
   freeDiskBytes = Infinity;
   /** Resolves when SSH of a pod answers; replace it to delay or never answer. */
-  awaitBanner = async (_host: string, _port: number, signal: AbortSignal): Promise<void> => signal.throwIfAborted();
+  awaitBanner = async (_hosts: readonly string[], _port: number, signal: AbortSignal): Promise<void> =>
+    signal.throwIfAborted();
   hasPermit = async (): Promise<boolean> => true;
   crashAt: CrashPoint | null = null;
   machine: ManifestMachine;
@@ -93,7 +94,7 @@ export class AgentInMemory {
       engine,
       networks: new NetworkPool(engine, 2, clock, silentLog),
       images: new EngineImages(engine, store, 'sha256:base'),
-      awaitBanner: (host, port, signal) => this.awaitBanner(host, port, signal),
+      awaitBanner: (hosts, port, signal) => this.awaitBanner(hosts, port, signal),
       host: this.machine.host,
       toolsFolder: null,
       clock,

@@ -22,7 +22,8 @@ export const SOCKET = process.env.CELIUM_DOCKER_SOCK ?? '/var/run/docker.sock';
 
 /** One machine under test. Its state stays between starts of the agent, until `destroy`. */
 export class TestMachine {
-  readonly dir = mkdtempSync(join(tmpdir(), 'celium-agent-'));
+  readonly dir: string;
+  readonly socket: string;
   readonly hotkey: KeyPair = keyFromUri('//Provider');
   readonly machineKey: string;
   readonly log: string[] = [];
@@ -32,7 +33,10 @@ export class TestMachine {
   #serial = 0;
   #port = 0;
 
-  constructor() {
+  /** `socket` is the engine's; `parent` the folder that its state folder is made in. */
+  constructor(options: { socket?: string; parent?: string } = {}) {
+    this.socket = options.socket ?? SOCKET;
+    this.dir = mkdtempSync(join(options.parent ?? tmpdir(), 'celium-agent-'));
     this.machineKey = toHex(openMachineKey(this.dir).publicKey);
   }
 
@@ -79,7 +83,7 @@ export class TestMachine {
         '--state',
         this.dir,
         '--docker',
-        SOCKET,
+        this.socket,
         '--port',
         String(this.#port),
         '--allow-private',
@@ -130,29 +134,31 @@ export class TestMachine {
   /** Ids and states of this machine's containers. */
   async containers(): Promise<Array<{ Id: string; State: string }>> {
     const filters = encodeURIComponent(JSON.stringify({ label: [`${LABELS.agent}=${this.machineKey}`] }));
-    const answer = await callEngine(SOCKET, 'GET', `/containers/json?all=1&filters=${filters}`, { timeoutMs: 10_000 });
+    const answer = await callEngine(this.socket, 'GET', `/containers/json?all=1&filters=${filters}`, {
+      timeoutMs: 10_000,
+    });
     return JSON.parse(answer.body) as Array<{ Id: string; State: string }>;
   }
 
   /** Makes and starts a container of its own beside the agent's; its id. Labelled as this machine's, so that it is cleaned up. */
   async startContainer(body: Record<string, unknown>): Promise<string> {
-    const made = await callEngine(SOCKET, 'POST', '/containers/create', { timeoutMs: 20_000, body });
+    const made = await callEngine(this.socket, 'POST', '/containers/create', { timeoutMs: 20_000, body });
     const { Id } = JSON.parse(made.body) as { Id: string };
-    const started = await callEngine(SOCKET, 'POST', `/containers/${Id}/start`, { timeoutMs: 20_000 });
+    const started = await callEngine(this.socket, 'POST', `/containers/${Id}/start`, { timeoutMs: 20_000 });
     if (started.status !== 204) throw new Error(started.body);
     return Id;
   }
 
   /** Kills or removes a container behind the agent's back. */
   async meddle(id: string, how: 'kill' | 'remove'): Promise<void> {
-    if (how === 'kill') await callEngine(SOCKET, 'POST', `/containers/${id}/kill`, { timeoutMs: 20_000 });
-    else await callEngine(SOCKET, 'DELETE', `/containers/${id}?force=1&v=1`, { timeoutMs: 20_000 });
+    if (how === 'kill') await callEngine(this.socket, 'POST', `/containers/${id}/kill`, { timeoutMs: 20_000 });
+    else await callEngine(this.socket, 'DELETE', `/containers/${id}?force=1&v=1`, { timeoutMs: 20_000 });
   }
 
   /** Names of this machine's networks or volumes. */
   async namesOf(what: 'networks' | 'volumes'): Promise<string[]> {
     const filters = encodeURIComponent(JSON.stringify({ label: [`${LABELS.agent}=${this.machineKey}`] }));
-    const answer = await callEngine(SOCKET, 'GET', `/${what}?filters=${filters}`, { timeoutMs: 10_000 });
+    const answer = await callEngine(this.socket, 'GET', `/${what}?filters=${filters}`, { timeoutMs: 10_000 });
     const body = JSON.parse(answer.body) as Array<{ Name: string }> | { Volumes: Array<{ Name: string }> | null };
     return (Array.isArray(body) ? body : (body.Volumes ?? [])).map(({ Name }) => Name);
   }
@@ -168,11 +174,11 @@ export class TestMachine {
   async ssh(grant: Signed<'grant'>, command: string, name = 'id'): Promise<string> {
     const port = String(grant.body.ports.find((one) => one.pod === 22)?.host);
     const known = join(this.dir, `known-${grant.body.leaseId}`);
-    writeFileSync(known, `[127.0.0.1]:${port} ${grant.body.hostKey}\n`);
+    writeFileSync(known, `[${this.machine.publicHost}]:${port} ${grant.body.hostKey}\n`);
     const settings = ['BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=5'];
     settings.push(`UserKnownHostsFile=${known}`, 'GlobalKnownHostsFile=none');
     const options = ['-F', 'none', '-i', join(this.dir, name), '-p', port, ...settings.flatMap((one) => ['-o', one])];
-    const { stdout } = await run('ssh', [...options, 'root@127.0.0.1', command], { timeout: 20_000 });
+    const { stdout } = await run('ssh', [...options, `root@${this.machine.publicHost}`, command], { timeout: 20_000 });
     return stdout;
   }
 
@@ -180,13 +186,13 @@ export class TestMachine {
   async destroy(): Promise<void> {
     await this.stop('SIGKILL');
     for (const { Id } of await this.containers()) {
-      await callEngine(SOCKET, 'DELETE', `/containers/${Id}?force=1&v=1`, { timeoutMs: 20_000 });
+      await callEngine(this.socket, 'DELETE', `/containers/${Id}?force=1&v=1`, { timeoutMs: 20_000 });
     }
     for (const name of await this.namesOf('networks')) {
-      await callEngine(SOCKET, 'DELETE', `/networks/${name}`, { timeoutMs: 20_000 });
+      await callEngine(this.socket, 'DELETE', `/networks/${name}`, { timeoutMs: 20_000 });
     }
     for (const name of await this.namesOf('volumes')) {
-      await callEngine(SOCKET, 'DELETE', `/volumes/${name}`, { timeoutMs: 20_000 });
+      await callEngine(this.socket, 'DELETE', `/volumes/${name}`, { timeoutMs: 20_000 });
     }
     rmSync(this.dir, { recursive: true, force: true });
   }
