@@ -39,6 +39,10 @@ function rounds(single: boolean): string[] {
   return Array.from({ length: DOUBLE_ROUNDS }, () => one).flat();
 }
 
+function indent(lines: readonly string[]): string[] {
+  return lines.map((line) => `  ${line}`);
+}
+
 const loadVectors = WORDS.map((w) => `let v${w} = v128.load(base, ${w * 16});`);
 const loadWords = WORDS.map((w) => `let s${w} = load<i32>(base, ${256 + w * 4});`);
 
@@ -46,13 +50,15 @@ const iterateFive = [
   ...loadVectors,
   ...loadWords,
   'for (let i = 0; i < iterations; i++) {',
-  ...rounds(true),
-  ...WORDS.flatMap((w) => [
-    `v${w} = i32x4.add(v${w}, v128.load(base, ${w * 16}));`,
-    `v128.store(base, v${w}, ${w * 16});`,
-    `s${w} += load<i32>(base, ${256 + w * 4});`,
-    `store<i32>(base, s${w}, ${256 + w * 4});`,
-  ]),
+  ...indent(rounds(true)),
+  ...indent(
+    WORDS.flatMap((w) => [
+      `v${w} = i32x4.add(v${w}, v128.load(base, ${w * 16}));`,
+      `v128.store(base, v${w}, ${w * 16});`,
+      `s${w} += load<i32>(base, ${256 + w * 4});`,
+      `store<i32>(base, s${w}, ${256 + w * 4});`,
+    ]),
+  ),
   '}',
 ];
 
@@ -72,12 +78,12 @@ import { rotateLeft, swapHalves } from './vectors';
  * them, whose scalar instructions run in the shadow of the vector ones.
  */
 export function iterateFive(base: usize, iterations: i32): void {
-${iterateFive.join('\n')}
+${indent(iterateFive).join('\n')}
 }
 
 /** Writes ChaCha8(x) + x of the four states at \`base\` to \`out\`, as vectors. */
 export function streamFour(base: usize, out: usize): void {
-${streamFour.join('\n')}
+${indent(streamFour).join('\n')}
 }
 `;
 }
