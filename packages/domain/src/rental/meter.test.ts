@@ -223,6 +223,15 @@ describe('restarts', () => {
     expect(meter).toMatchObject({ billableMs: (60 + 19) * S, freeMs: { marketAway: (40 + 200) * S } });
   });
 
+  test('are not what two hosts of one market look like: their clocks cannot be compared, but nobody was away', () => {
+    const owedOnce = meterOf([agent(1, 1), agent(2, 10 * S, { marketBoot: 'market-2' })]).freeMs.marketAway;
+    const flapping = Array.from({ length: 100 }, (_, index) =>
+      agent(index * 10 * S, (index + 1) * 10 * S, { marketBoot: `market-${1 + (index % 2)}` }),
+    );
+    expect(owedOnce).toBeGreaterThan(0);
+    expect(meterOf(flapping)).toMatchObject({ billableMs: 0, freeMs: { marketAway: 10 * S } });
+  });
+
   test('of the market’s host do not let an agent claim more than a day', () => {
     const meter = meterOf([...inOrder(beats(0, 60), probes(0, 60)), agent(1, 10 ** 14, { marketBoot: 'market-2' })]);
     expect(meter.freeMs.marketAway).toBe(MAX_OWED_ABSENCE_MS);
@@ -337,6 +346,7 @@ describe('whatever two witnesses say', () => {
           expect(next.agentStretches.length).toBeLessThanOrEqual(64);
           expect(next.marketStretches.length).toBeLessThanOrEqual(64);
           expect(next.replacedPods.length).toBeLessThanOrEqual(8);
+          expect(next.formerBootIds.length).toBeLessThanOrEqual(8);
           meter = next;
         }
         expect(JSON.parse(JSON.stringify(meter))).toEqual(meter);

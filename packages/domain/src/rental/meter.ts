@@ -64,6 +64,8 @@ export interface MeterState {
   lastProbe: MarketMoment | null;
   /** Boot id of the market's host that the stretches belong to. */
   timelineBootId: string | null;
+  /** Boots of the market's host before this one. One that comes back is no reboot but a second host, and no absence. */
+  formerBootIds: string[];
   agentClock: AgentClock | null;
   /** Pods of this rental that were replaced: a late word about one of them changes nothing. */
   replacedPods: string[];
@@ -90,6 +92,7 @@ export const EMPTY_METER: MeterState = {
   lastAgent: null,
   lastProbe: null,
   timelineBootId: null,
+  formerBootIds: [],
   agentClock: null,
   replacedPods: [],
   agentStretches: [],
@@ -101,8 +104,9 @@ export const EMPTY_METER: MeterState = {
 
 /** The most stretches kept for one witness while the other is silent; older ones are given to the renter. */
 const MAX_WAITING_STRETCHES = 64;
-/** The most replaced pods remembered. */
+/** The most replaced pods, and former boots of the market's host, that are remembered. */
 const MAX_REPLACED_PODS = 8;
+const MAX_FORMER_BOOTS = 8;
 /** After this many sightings the agent's clock is laid anew if it has moved by more than `RELAY_ABOVE_MS`. */
 const RELAY_AFTER_SIGHTINGS = 16;
 const RELAY_ABOVE_MS = 15_000;
@@ -121,7 +125,7 @@ export function seenByAgent(before: MeterState, sighting: AgentSighting): MeterS
   const readyMs = sighting.cumulativeMs - last.cumulativeMs;
   if (last.received.bootId !== sighting.received.bootId) {
     if (readyMs <= 0) return meter;
-    const owed = countFree(meter, 'marketAway', Math.min(readyMs, MAX_OWED_ABSENCE_MS));
+    const owed = owedForAbsence(meter, sighting.received.bootId, readyMs);
     return { ...owed, lastAgent: sighting, agentClock: clockFrom(sighting, false) };
   }
   const elapsedMs = sighting.received.atMs - last.received.atMs;
@@ -153,18 +157,27 @@ export function seenByMarket(before: MeterState, probed: MarketMoment, marketWas
 
 /** Starts a new timeline when the market's host has booted. Ready time that no probe can confirm any more is the market's debt. */
 function onTimeline(meter: MeterState, bootId: string): MeterState {
-  if (meter.timelineBootId === bootId) return meter;
-  if (meter.timelineBootId === null) return { ...meter, timelineBootId: bootId };
+  const { timelineBootId } = meter;
+  if (timelineBootId === bootId) return meter;
+  if (timelineBootId === null) return { ...meter, timelineBootId: bootId };
   const waitingMs = meter.lastProbe === null ? 0 : readyAfter(meter.agentStretches, meter.lastProbe.atMs);
+  const known = meter.formerBootIds.filter((former) => former !== timelineBootId);
   return {
-    ...countFree(meter, 'marketAway', Math.min(waitingMs, MAX_OWED_ABSENCE_MS)),
+    ...owedForAbsence(meter, bootId, waitingMs),
     timelineBootId: bootId,
+    formerBootIds: [...known, timelineBootId].slice(-MAX_FORMER_BOOTS),
     lastProbe: null,
     agentClock: null,
     agentStretches: [],
     marketStretches: [],
     leadMs: 0,
   };
+}
+
+/** Counts ready time that only a reboot of the market's host left unwitnessed. */
+function owedForAbsence(meter: MeterState, bootId: string, readyMs: number): MeterState {
+  if (meter.formerBootIds.includes(bootId)) return meter;
+  return countFree(meter, 'marketAway', Math.min(readyMs, MAX_OWED_ABSENCE_MS));
 }
 
 /**
