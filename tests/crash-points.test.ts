@@ -38,11 +38,16 @@ for (const point of pointsOf('validator')) {
     const validator = await world.startProgram('validator', { CELIUM_CRASH_AT: point }, ['--recheck-ms', '1']);
     expect(await endWithin(validator.ended, 120_000), validator.tail()).toBe('SIGKILL');
     const again = await world.startProgram('validator', {}, ['--recheck-ms', '1']);
-    await until('a new receipt after the restart', 120_000, async () => {
-      const receipt = await newestReceipt();
-      return receipt !== undefined && receipt.receiptId !== before?.receiptId && receipt.verdict === 'pass';
-    });
-    await again.end();
+    try {
+      await until('a new receipt after the restart', 120_000, async () => {
+        const receipt = await newestReceipt();
+        return receipt !== undefined && receipt.receiptId !== before?.receiptId && receipt.verdict === 'pass';
+      });
+    } catch (error) {
+      throw new Error(again.tail(), { cause: error });
+    } finally {
+      await again.end();
+    }
     await until('the checked unit to be free', CONVERGE_MS, async () => (await world.containers()).length === 0);
   });
 }

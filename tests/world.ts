@@ -154,10 +154,14 @@ export class World {
   /** Runs the validator until it has checked the machine once; the market then lists it as verified. */
   async verify(): Promise<void> {
     const validator = await this.startProgram('validator');
-    await until('the machine to be verified', 120_000, async () => {
-      const { offers } = await this.client().call('listOffers', { query: { rentable: 'false' } });
-      return offers.some((offer) => offer.machineKey === this.machineKey && offer.verdict === 'pass');
-    });
+    try {
+      await until('the machine to be verified', 120_000, async () => {
+        const { offers } = await this.client().call('listOffers', { query: { rentable: 'false' } });
+        return offers.some((offer) => offer.machineKey === this.machineKey && offer.verdict === 'pass');
+      });
+    } catch (error) {
+      throw new Error(`the machine was not verified; the validator said:\n${validator.tail()}`, { cause: error });
+    }
     await validator.end();
   }
 
@@ -194,7 +198,20 @@ export class World {
     const port = ['--port', String(this.ports[name])];
     switch (name) {
       case 'devchain':
-        return [...common, ...port, '--block-ms', '250', '--tempo', '10', '--weights-rate', '10', '--serving-rate', '1', '--netuid', String(NETUID)];
+        return [
+          ...common,
+          ...port,
+          '--block-ms',
+          '250',
+          '--tempo',
+          '10',
+          '--weights-rate',
+          '10',
+          '--serving-rate',
+          '1',
+          '--netuid',
+          String(NETUID),
+        ];
       case 'market':
         return [...common, ...port, '--chain', this.chainUrl, '--netuid', String(NETUID), '--allow-private'];
       case 'agent':
@@ -225,6 +242,8 @@ export class World {
           '--market',
           this.marketUrl,
           '--allow-private',
+          '--retry-ms',
+          '2000',
         ];
     }
   }

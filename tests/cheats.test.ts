@@ -1,0 +1,87 @@
+/** Cheating machines against the real validator over real SSH into real pods: each is refused with its reason in a signed receipt. */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { verifyDocument } from '@celium/chain';
+import type { Receipt } from '@celium/contract';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { buildToolsFolder } from '../apps/agent/src/engine/tools-folder.ts';
+import { buildProver, type Cheat } from '../apps/prover/build.ts';
+import { until, World } from './world.ts';
+
+let world: World;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'celium-cheats-'));
+  world = await World.start();
+});
+
+afterAll(async () => {
+  await world.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('a prover that skips 20 % of its tiles is refused, and its machine is not rented', async () => {
+  await useForeignTools('skip-tiles');
+  const receipt = await check();
+  expect(receipt).toMatchObject({ verdict: 'fail', reason: { code: 'skipped-work' } });
+  const renter = await world.newRenter();
+  const { offers } = await renter.client.call('listOffers', { query: { rentable: 'false' } });
+  expect(offers[0]).toMatchObject({ verdict: 'fail' });
+  const rent = renter.client.call('createRental', { body: { offerId: offers[0]?.offerId ?? '' } });
+  await expect(rent).rejects.toMatchObject({ code: 'OFFER_UNVERIFIED' });
+});
+
+test('a prover that answers another seed is refused', async () => {
+  await useForeignTools('other-seed');
+  expect(await check()).toMatchObject({ verdict: 'fail', reason: { code: 'wrong-seed' } });
+});
+
+test('an honest prover behind a delay beyond the deadline is refused as late, and passes without it', async () => {
+  await useForeignTools(undefined);
+  const late = await check(['--link', 'delay=25000']);
+  expect(late).toMatchObject({ verdict: 'fail', reason: { code: 'late' } });
+  expect(late.measured.proofMs).toBeGreaterThan(late.measured.deadlineMs);
+  expect(await check()).toMatchObject({ verdict: 'pass', reason: { code: 'OK' } });
+});
+
+/** Restarts the agent with a tools folder of a stranger: a cheat, or the honest prover built anew. */
+async function useForeignTools(cheat: Cheat | undefined): Promise<void> {
+  const out = join(folder, cheat ?? 'honest');
+  const proverBundlePath = await buildProver(out, cheat);
+  const tools = await buildToolsFolder({ dir: join(folder, 'tools'), nodePath: process.execPath, proverBundlePath });
+  await world.program('agent').end();
+  await world.startProgram('agent', {}, ['--tools', tools.path]);
+}
+
+/** One check by a validator that starts for it: the receipt that the market then shows, its signature verified. */
+async function check(args: string[] = []): Promise<Receipt> {
+  const before = await newest();
+  const validator = await world.startProgram('validator', {}, ['--recheck-ms', '1', ...args]);
+  let receipt: Receipt | undefined;
+  try {
+    await until('a receipt', 120_000, async () => {
+      receipt = await newest();
+      return receipt !== undefined && receipt.receiptId !== before?.receiptId;
+    });
+  } catch (error) {
+    throw new Error(validator.tail(), { cause: error });
+  } finally {
+    await validator.end();
+  }
+  await until('the checked pod to be gone', 30_000, async () => (await world.containers()).length === 0);
+  return receipt as Receipt;
+}
+
+async function newest(): Promise<Receipt | undefined> {
+  const params = { machineKey: world.machineKey };
+  const { receipts } = await world.client().call('listReceipts', { params, query: {} });
+  const signed = receipts[0];
+  if (signed === undefined) return undefined;
+  const verified = verifyDocument('receipt', signed);
+  if (!verified.ok) throw new Error(verified.message);
+  expect(verified.ss58).toBe(world.validatorHotkey.ss58);
+  return signed.body;
+}
