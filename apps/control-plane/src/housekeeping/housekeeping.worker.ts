@@ -23,11 +23,17 @@ export function startHousekeeping(
   forget: ReadonlyArray<(db: Queries, nowMs: number) => Promise<void>>,
 ): { stop(): Promise<void> } {
   const { clock, log } = ports;
-  return startWorkerLoop({ name: 'housekeeping', intervalMs: PRESENCE_INTERVAL_MS, clock, log }, async () => {
+  const loop = startWorkerLoop({ name: 'housekeeping', intervalMs: PRESENCE_INTERVAL_MS, clock, log }, async () => {
     await notePresence(database.db, clock.moment());
     if (await claimTick(database.db, 'forget', clock.now(), FORGET_INTERVAL_MS)) {
       for (const act of forget) await act(database.db, clock.now());
     }
     return false;
   });
+  return {
+    stop: async () => {
+      await loop.stop();
+      await notePresence(database.db, clock.moment());
+    },
+  };
 }

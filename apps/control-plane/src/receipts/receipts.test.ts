@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeProvider, type FakeProvider } from '../testing/fake-agent.ts';
 import { TestMarket } from '../testing/test-market.ts';
+import { eventually } from '../testing/eventually.ts';
 
 let market: TestMarket;
 beforeAll(async () => {
@@ -29,11 +30,9 @@ test('a receipt verifies the machine, is shown as it was signed, and is in the l
   expect(body.receipts).toMatchObject([
     { signer: toHex(market.validator.publicKey), body: { futureField: { kept: true } } },
   ]);
-  await expect
-    .poll(async () =>
-      (await market.call('readLog', { query: { limit: '1000' } })).body.entries.map((entry) => entry.kind),
-    )
-    .toContain('receipt');
+  await eventually(async () =>
+    (await market.call('readLog', { query: { limit: '1000' } })).body.entries.map((entry) => entry.kind),
+  ).toContain('receipt');
 });
 
 test('a receipt published twice counts once, and a later fail takes the pass away', async () => {

@@ -238,6 +238,15 @@ export class FakeAgent {
     this.send({ type: 'heartbeat', ...this.#identity, leases });
   }
 
+  /** Resolves when the market has worked in everything said so far: frames are worked in one after the other. */
+  async settled(): Promise<void> {
+    const [leaseId, requestId] = [randomUUID(), randomUUID()];
+    const podInstance = null;
+    const gone = { leaseId, requestId, fence: 1, state: 'gone' as const, podInstance, cumulativeMs: 0 };
+    this.say({ ...gone, goneReason: 'stopped', detail: null });
+    await this.expect('gone-noted', (frame) => frame.leaseId === leaseId);
+  }
+
   close(): void {
     this.#socket.close();
   }

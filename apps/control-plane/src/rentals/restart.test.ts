@@ -1,0 +1,108 @@
+/** A market that restarts in the middle of rentals loses nothing, and pays for its own absence. */
+import { toHex } from '@celium/chain';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { TestMarket, type Renter } from '../testing/test-market.ts';
+import type { FakeAgent } from '../testing/fake-agent.ts';
+import { eventually } from '../testing/eventually.ts';
+
+let market: TestMarket;
+let renter: Renter;
+let offer: { agent: FakeAgent; offerId: string };
+beforeEach(async () => {
+  market = await TestMarket.start();
+  renter = await market.newRenter();
+  offer = await market.newOffer();
+});
+afterEach(() => market.close());
+
+const read = async (rentalId: string, waitFor?: 'starting' | 'running' | 'ended') =>
+  (
+    await market.call('getRental', {
+      key: renter.key,
+      params: { rentalId },
+      query: waitFor === undefined ? {} : { waitFor, waitMs: '15000' },
+    })
+  ).body;
+const rent = async (): Promise<string> => {
+  const { body } = await market.call('createRental', { key: renter.key, body: { offerId: offer.offerId } });
+  return body.rentalId;
+};
+const stop = (rentalId: string) => market.call('stopRental', { key: renter.key, params: { rentalId } });
+const bill = async (rentalId: string) => (await market.call('getBill', { key: renter.key, params: { rentalId } })).body;
+/** The last word about the money after every test. */
+const expectLedgerInOrder = async () =>
+  expect((await market.operator('auditLedger')).body).toMatchObject({ ledgerSumMicroUsd: '0', violations: [] });
+
+test('a restart in the middle of a rental loses nothing: the same lease runs on and is billed as one', async () => {
+  const { rental, grant } = await market.run(renter, offer);
+  market.clock.advance(20_000);
+  offer.agent.heartbeat([offer.agent.status(grant, 'ready', 20_000)]);
+  await offer.agent.settled();
+  await market.stop();
+  market.clock.advance(30_000);
+  await market.open();
+  const agent = await market.connectAgent({
+    provider: offer.agent.provider,
+    leases: [offer.agent.status(grant, 'ready', 50_000)],
+  });
+  expect((await read(rental.rentalId)).state).toBe('running');
+  market.clock.advance(10_000);
+  agent.heartbeat([agent.status(grant, 'ready', 60_000)]);
+  await stop(rental.rentalId);
+  await agent.expect('lease-command', (frame) => frame.command.body.action.type === 'stop');
+  agent.say(agent.status(grant, 'gone', 60_200, { goneReason: 'stopped' }));
+  await read(rental.rentalId, 'ended');
+  const { billableSeconds } = await bill(rental.rentalId);
+  expect(billableSeconds).toBeGreaterThan(58);
+  expect(billableSeconds).toBeLessThan(62);
+  await expectLedgerInOrder();
+});
+
+test('a market that was away for ten minutes owes the provider for the gap, and the renter nothing', async () => {
+  const { rental, grant } = await market.run(renter, offer);
+  market.clock.advance(10_000);
+  offer.agent.heartbeat([offer.agent.status(grant, 'ready', 10_000)]);
+  await offer.agent.settled();
+  const { provider } = offer.agent;
+  await market.stop();
+  market.clock.advance(10 * 60_000);
+  await market.open();
+  const agent = await market.connectAgent({
+    provider,
+    leases: [offer.agent.status(grant, 'ready', 610_500)],
+  });
+  await eventually(() => market.probes).toBeGreaterThan(1);
+  market.clock.advance(10_000);
+  agent.heartbeat([agent.status(grant, 'ready', 620_800)]);
+  await stop(rental.rentalId);
+  agent.say(agent.status(grant, 'gone', 621_200, { goneReason: 'stopped' }));
+  await read(rental.rentalId, 'ended');
+  const found = await bill(rental.rentalId);
+  expect(found.billableSeconds).toBeLessThan(25);
+  expect(found.freeSeconds.find((free) => free.reason.startsWith('the market was away'))?.seconds).toBeGreaterThan(590);
+  const { body } = await market.operator('auditLedger');
+  const absence = body.accounts.find((account) => account.account === 'platform:absence');
+  // 600 s at 100 micro-dollars, of which the provider's share is nine tenths.
+  expect(Number(absence?.balanceMicroUsd)).toBeLessThan(-53_000);
+  expect(Number(absence?.balanceMicroUsd)).toBeGreaterThan(-55_000);
+  await expectLedgerInOrder();
+});
+
+test('a market that comes back sends a request that was committed and not sent', async () => {
+  offer.agent.close();
+  await eventually(
+    async () => (await market.call('getOffer', { params: { offerId: offer.offerId } })).body.online,
+  ).toBe(false);
+  const provider = offer.agent.provider;
+  const agent = await market.connectAgent({ provider });
+  const rentalId = await rent();
+  await market.stop();
+  await market.open();
+  const again = await market.connectAgent({ provider });
+  const { request } = await again.expect('lease-request');
+  expect(request.body.machineKey).toBe(toHex(provider.machineKey.publicKey));
+  const grant = await again.grant(request);
+  again.say(again.status(grant, 'ready', 0));
+  expect(await read(rentalId, 'running')).toMatchObject({ state: 'running' });
+  agent.close();
+});
