@@ -132,6 +132,11 @@ describe('a stall of our own event loop', () => {
     expect(bench.ports.receipts.counts().receipts).toBe(0);
   });
 
+  test('excuses nobody who was later than it was long', async () => {
+    const bench = open({ shells: { cheat: 'slow' }, clock: systemTime, lagMs: () => 20 });
+    expect(await receiptOf(bench)).toMatchObject({ reason: { code: 'late' } });
+  });
+
   test('excuses no wrong answer', async () => {
     const bench = open({ shells: { cheat: 'skip' }, lagMs: () => 5_000 });
     expect(await receiptOf(bench)).toMatchObject({ reason: { code: 'skipped-work' } });

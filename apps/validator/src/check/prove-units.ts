@@ -5,11 +5,11 @@ import type { Signed } from '@celium/contract';
 import {
   chainWorkUnits,
   judgeDeadline,
-  MAX_RTT_CREDIT_MS,
   paramsByName,
   proofParams,
   proverShellCommand,
   runChallenge,
+  stepCount,
   type ChallengeResult,
   type ProofBinding,
   type Purpose,
@@ -198,13 +198,21 @@ function stalledRun(answers: ReadonlyMap<string, UnitAnswer>, rateUnitsPerSecond
   return null;
 }
 
-/** By how many milliseconds a challenge was late at least; null when it was not, or failed otherwise. */
+/**
+ * By how many milliseconds a challenge was late; null when it was not, or failed otherwise. Roots that had not come when the last moment was
+ * over count as late by what they take at the slowest pace that is allowed.
+ */
 function lateBy({ failure, timing, transcript }: ChallengeResult, rateUnitsPerSecond: number): number | null {
   const params = paramsByName(transcript.params);
   if (params === null || (failure !== null && failure.code !== 'late')) return null;
-  const limitWith = (rttMinMs: number): number =>
-    judgeDeadline({ elapsedMs: 0, workUnits: chainWorkUnits(params), rateUnitsPerSecond, rttMinMs }).limitMs;
-  const limitMs = limitWith(timing.rttMinMs ?? 0);
-  if (timing.elapsedMs === null) return limitWith(MAX_RTT_CREDIT_MS) - limitMs;
-  return timing.elapsedMs > limitMs ? timing.elapsedMs - limitMs : null;
+  const { limitMs } = judgeDeadline({
+    elapsedMs: 0,
+    workUnits: chainWorkUnits(params),
+    rateUnitsPerSecond,
+    rttMinMs: timing.rttMinMs ?? 0,
+  });
+  const missing = 1 - timing.rootArrivalsMs.length / stepCount(params);
+  const overMs = (timing.elapsedMs ?? limitMs) - limitMs;
+  if (missing > 0) return Math.max(overMs, missing * limitMs);
+  return overMs > 0 ? overMs : null;
 }

@@ -1,7 +1,7 @@
-/** A machine with a real agent on this host's engine, a devchain, and a validator process, for the tests that need pods. */
+/** A machine with a real agent on this host's engine, a devchain, and a validator process, for tests that need pods. */
 
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,15 +20,15 @@ import {
   signDocument,
 } from '@celium/chain';
 import { parseProgressLine, type ProgressEvent } from '@celium/contract';
+import { createNetwork } from '../network/json-over-http.ts';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const SOCKET = process.env['CELIUM_DOCKER_SOCK'] ?? '/var/run/docker.sock';
 const START_LIMIT_MS = 180_000;
 const CHECK_LIMIT_MS = 240_000;
-
-/** Provers that `apps/prover/build.ts` can make; `honest` is the one that ships. */
-export type ProverName = 'honest' | 'skip-tiles' | 'other-seed';
+/** The floor of the proof: no machine that runs these tests is late by its own slowness. */
+const LEAST_RATE = 100;
 
 export class RealMachine {
   readonly folder = mkdtempSync(join(tmpdir(), 'celium-real-'));
@@ -44,7 +44,7 @@ export class RealMachine {
   #serial = 0;
   #runs = 0;
 
-  /** Starts devchain and agent. The agent's tools folder is a copy whose prover can be exchanged. */
+  /** Starts devchain and agent. */
   async start(): Promise<void> {
     await this.#startChain();
     this.#port = await freePort();
@@ -53,12 +53,8 @@ export class RealMachine {
     const init = ['apps/agent/src/main.ts', 'init', '--state', this.#state, '--machine-id', 'real', '--json'];
     const { stdout } = await run(process.execPath, init, { cwd: ROOT, timeout: START_LIMIT_MS });
     this.#facts = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as Record<string, unknown>;
-    await this.declare(600);
-    await this.#startAgent([]);
-    await this.#stopAgent();
-    const [made] = readdirSync(join(this.#state, 'tools')).filter((name) => !name.startsWith('.'));
-    cpSync(join(this.#state, 'tools', made ?? ''), this.#tools, { recursive: true });
-    await this.#startAgent(['--tools', this.#tools]);
+    await this.declare(LEAST_RATE);
+    await this.#startAgent();
   }
 
   /** Signs the next manifest, with this rate of work; the agent reads it again by itself. */
@@ -92,12 +88,6 @@ export class RealMachine {
     if (this.#agent === null) return;
     this.#agent.kill('SIGHUP');
     await this.#until(async () => (await this.#servedSerial()) === this.#serial, 'the agent to read its new manifest');
-  }
-
-  /** Puts a prover into the tools folder that every pod has. */
-  async useProver(name: ProverName): Promise<void> {
-    const cheat = name === 'honest' ? [] : ['--cheat', name];
-    await run(process.execPath, ['apps/prover/build.ts', this.#tools, ...cheat], { cwd: ROOT, timeout: 60_000 });
   }
 
   /** Runs a validator with a state folder of its own until it has checked the machine once; its events. */
@@ -145,10 +135,6 @@ export class RealMachine {
     return join(this.folder, 'agent');
   }
 
-  get #tools(): string {
-    return join(this.folder, 'tools');
-  }
-
   async #startChain(): Promise<void> {
     const genesis = defaultGenesis({ tempo: 10, weightsRateLimitBlocks: 1, servingRateLimitBlocks: 1 });
     this.#devchain = new Devchain({ store: new DevchainStore(':memory:'), genesis, now: Date.now });
@@ -164,9 +150,9 @@ export class RealMachine {
     this.#closeChain = served.close;
   }
 
-  async #startAgent(args: string[]): Promise<void> {
+  async #startAgent(): Promise<void> {
     const own = ['--state', this.#state, '--docker', SOCKET, '--port', String(this.#port), '--chain', this.#chainUrl];
-    const all = ['apps/agent/src/main.ts', ...own, '--allow-private', '--no-engine-setup', '--json', ...args];
+    const all = ['apps/agent/src/main.ts', ...own, '--allow-private', '--no-engine-setup', '--json'];
     const child = spawn(process.execPath, all, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
     this.#agent = child;
     await new Promise<void>((resolve, reject) => {
@@ -193,7 +179,6 @@ export class RealMachine {
   }
 
   async #servedSerial(): Promise<number> {
-    const { createNetwork } = await import('../network/json-over-http.ts');
     const url = `https://127.0.0.1:${this.#port}/v1/manifest`;
     const { json } = await createNetwork({ allowPrivate: true }).request({
       method: 'GET',
