@@ -15,6 +15,7 @@ import { loginCommand, signupCommand } from './commands/account.ts';
 import { COMPLETE_ROUTE, completionRoutes } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
 import { devRoutes } from './commands/dev.ts';
+import { operatorRoutes } from './commands/operator.ts';
 import { proofRoutes } from './commands/proof.ts';
 import { providerRoutes } from './commands/provider.ts';
 import { keysRoutes } from './commands/keys.ts';
@@ -83,6 +84,7 @@ export function makeApplication(options: { json?: boolean; trace?: boolean } = {
         proof: proofRoutes,
         provider: providerRoutes,
         serve: serveCommand,
+        operator: operatorRoutes,
         validator: validatorRoutes,
         devchain: devchainCommand,
         wallet: walletRoutes,

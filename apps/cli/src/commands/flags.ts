@@ -2,6 +2,9 @@
 
 import { parseUsd } from '../output/format.ts';
 
+/** Rao in one TAO; chain has the same, but a command line need not load it. */
+const RAO_PER_TAO = 1_000_000_000n;
+
 export interface OutputFlags {
   json?: boolean | undefined;
 }
@@ -49,6 +52,13 @@ export function parseDollars(input: string): bigint {
   const amount = parseUsd(input);
   if (amount === null) throw new SyntaxError(`${input} is no amount in dollars, such as 0.50`);
   return amount;
+}
+
+/** TAO such as `0.5` or `100`, as rao. */
+export function parseTao(input: string): bigint {
+  const match = /^([0-9]{1,9})(?:\.([0-9]{1,9}))?$/.exec(input);
+  if (match === null) throw new SyntaxError(`${input} is no amount of TAO, such as 0.5`);
+  return BigInt(match[1] as string) * RAO_PER_TAO + BigInt((match[2] ?? '').padEnd(9, '0'));
 }
 
 /** `NAME=value`. */

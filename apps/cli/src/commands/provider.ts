@@ -3,7 +3,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildCommand, buildRouteMap } from '@stricli/core';
-import { CeliumError } from '@celium/contract';
 import { createClient } from '@celium/sdk';
 import type { CliContext } from '../context.ts';
 import { marketUrlOf } from '../market/connect.ts';
@@ -27,7 +26,7 @@ import {
   type ClientFlags,
 } from './flags.ts';
 import { allowPrivateFlag, chainFlag, chainUrlOf, stateFlag, stateFolderOf } from './serve.ts';
-import { hotkeyFlags, type HotkeyFlags } from './wallet-flags.ts';
+import { coldkeyPassword, hotkeyFlags, type HotkeyFlags } from './wallet-flags.ts';
 
 const RECORD_FILE = 'join.json';
 const DEFAULT_PRICE_MICRO_USD = 100_000n;
@@ -215,13 +214,7 @@ async function register(
       hotkey: machine.hotkey,
       maxCostRao,
       axon: { ip: options.publicHost, port: options.agent.port },
-      password: async () => {
-        const given = context.process.env['CELIUM_WALLET_PASSWORD'];
-        if (given !== undefined && given !== '') return given;
-        if (!context.isInteractive)
-          throw new CeliumError('BAD_WALLET', 'The coldkey is encrypted: set CELIUM_WALLET_PASSWORD.');
-        return await context.ask.password('Password of the coldkey');
-      },
+      password: () => coldkeyPassword(context),
     }),
   );
 }

@@ -127,12 +127,19 @@ interface DevchainFlags extends OutputFlags {
   state?: string | undefined;
   port?: number | undefined;
   blockMs?: number | undefined;
+  tempo?: number | undefined;
 }
 
 export const devchainCommand = buildCommand<DevchainFlags, [], CliContext>({
   async func(flags) {
     const state = stateFolderOf(this, flags.state, 'devchain');
-    const args = passOn({ state, port: flags.port ?? 7744, 'block-ms': flags.blockMs ?? 12_000, json: true });
+    const args = passOn({
+      state,
+      port: flags.port ?? 7744,
+      'block-ms': flags.blockMs ?? 12_000,
+      tempo: flags.tempo,
+      json: true,
+    });
     await runInForeground(this, 'devchain', {
       args,
       json: answersInJson(this, flags.json),
@@ -151,6 +158,13 @@ export const devchainCommand = buildCommand<DevchainFlags, [], CliContext>({
         brief: 'Time between blocks; 12000 by default',
         optional: true,
       },
+      tempo: {
+        kind: 'parsed',
+        parse: parseCount,
+        placeholder: 'blocks',
+        brief: 'Blocks between epochs, at which permits are given; 360 by default',
+        optional: true,
+      },
     },
   },
   docs: {
@@ -159,7 +173,7 @@ export const devchainCommand = buildCommand<DevchainFlags, [], CliContext>({
       'Runs a small chain on this machine with the parts of Bittensor that Celium uses: registration, neurons, stake, blocks, weights. It holds no real money and is never reachable from outside.',
       [
         ['celium devchain', 'a block every 12 seconds, as on the real chain'],
-        ['celium devchain --block-ms 500', 'faster'],
+        ['celium devchain --block-ms 500 --tempo 20', 'faster: an epoch every 10 seconds'],
       ],
     ),
   },

@@ -4,18 +4,19 @@ import { join } from 'node:path';
 import { buildCommand, buildRouteMap } from '@stricli/core';
 import type { CliContext } from '../context.ts';
 import { marketUrlOf } from '../market/connect.ts';
-import { answersInJson } from '../output/result.ts';
+import { answersInJson, writeResult } from '../output/result.ts';
 import { runInForeground } from '../programs/foreground.ts';
-import { ensureHotkey } from '../wallet/hotkey.ts';
-import { describe, jsonFlag, marketFlag, parsePort, type ClientFlags } from './flags.ts';
+import { ensureColdkeyAddress, ensureHotkey } from '../wallet/hotkey.ts';
+import { describe, jsonFlag, marketFlag, parsePort, parseTao, type ClientFlags } from './flags.ts';
 import { allowPrivateFlag, chainFlag, chainUrlOf, passOn, stateFlag, stateFolderOf } from './serve.ts';
-import { hotkeyFlags, type HotkeyFlags } from './wallet-flags.ts';
+import { coldkeyPassword, hotkeyFlags, type HotkeyFlags } from './wallet-flags.ts';
 
 interface RunFlags extends ClientFlags, HotkeyFlags {
   state?: string | undefined;
   port?: number | undefined;
   chain?: string | undefined;
   allowPrivate?: boolean | undefined;
+  link?: string | undefined;
   once?: boolean | undefined;
 }
 
@@ -23,19 +24,23 @@ const runCommand = buildCommand<RunFlags, [], CliContext>({
   async func(flags) {
     const state = stateFolderOf(this, flags.state, 'validator');
     const hotkey = await ensureHotkey({ ...flags, fallbackFolder: join(state, 'wallets') });
+    const chainUrl = chainUrlOf(this, flags.chain);
+    const json = answersInJson(this, flags.json);
+    if (!json) await warnWithoutPermit(this, chainUrl, hotkey.ss58);
     const args = passOn({
       state,
       'hotkey-file': hotkey.path,
-      chain: chainUrlOf(this, flags.chain),
+      chain: chainUrl,
       market: marketUrlOf(this, flags.market),
       port: flags.port,
       'allow-private': flags.allowPrivate,
+      link: flags.link,
       once: flags.once,
       json: true,
     });
     await runInForeground(this, 'validator', {
       args,
-      json: answersInJson(this, flags.json),
+      json,
       onReady: (fields) =>
         `validator ready\n  hotkey   ${hotkey.ss58}\n  receipts ${String(fields['url'] ?? '')}\n  stop     Ctrl-C\n`,
     });
@@ -55,6 +60,13 @@ const runCommand = buildCommand<RunFlags, [], CliContext>({
       chain: chainFlag,
       ...hotkeyFlags,
       allowPrivate: allowPrivateFlag,
+      link: {
+        kind: 'parsed',
+        parse: String,
+        placeholder: 'spec',
+        brief: 'A worse path to the pods, for tests: delay=MS,loss=0..1,rate=BYTES_PER_SECOND',
+        optional: true,
+      },
       once: { kind: 'boolean', brief: 'Check every machine once, then end', optional: true, withNegated: false },
     },
   },
@@ -71,7 +83,89 @@ const runCommand = buildCommand<RunFlags, [], CliContext>({
   },
 });
 
+/** Without a permit machines refuse every check: better said at the start than read in a log. */
+async function warnWithoutPermit(context: CliContext, chainUrl: string, hotkey: string): Promise<void> {
+  const { connectChain } = await import('@celium/chain');
+  const chain = connectChain(chainUrl);
+  try {
+    const neuron = (await chain.neurons()).find((one) => one.hotkey === hotkey);
+    if (neuron?.validatorPermit === true) return;
+    const lack =
+      neuron === undefined ? 'is not registered' : 'has no validator permit yet (permits come at an epoch, by stake)';
+    context.process.stderr.write(
+      `warn  hotkey ${hotkey} ${lack}: machines refuse its checks until then. celium validator register --stake TAO\n`,
+    );
+  } catch {
+    // The validator itself says that the chain does not answer.
+  } finally {
+    await chain.close();
+  }
+}
+
+interface RegisterFlags extends HotkeyFlags {
+  json?: boolean | undefined;
+  state?: string | undefined;
+  chain?: string | undefined;
+  stake?: bigint | undefined;
+}
+
+const registerCommand = buildCommand<RegisterFlags, [], CliContext>({
+  async func(flags) {
+    const { connectChain } = await import('@celium/chain');
+    const { registerHotkey, stakeToHotkey } = await import('../provider/register.ts');
+    const { registrationOf } = await import('../provider/join.ts');
+    const state = stateFolderOf(this, flags.state, 'validator');
+    const hotkey = await ensureHotkey({ ...flags, fallbackFolder: join(state, 'wallets') });
+    await ensureColdkeyAddress(hotkey, hotkey.path.startsWith(state));
+    const chainUrl = chainUrlOf(this, flags.chain);
+    const password = (): Promise<string> => coldkeyPassword(this);
+    const chain = connectChain(chainUrl);
+    try {
+      const before = await registrationOf(chain, hotkey.ss58);
+      if (before.uid === null) {
+        await registerHotkey({ chainUrl, hotkey, maxCostRao: before.registrationCostRao, password });
+      }
+      if (flags.stake !== undefined) await stakeToHotkey({ chainUrl, hotkey, amountRao: flags.stake, password });
+      const { uid } = await registrationOf(chain, hotkey.ss58);
+      const registered = { hotkey: hotkey.ss58, uid, stakedRao: flags.stake ?? 0n };
+      writeResult(
+        this,
+        flags.json,
+        registered,
+        () => `Hotkey ${hotkey.ss58} has UID ${uid}. Its permit comes at the next epoch, by stake.\n`,
+      );
+    } finally {
+      await chain.close();
+    }
+  },
+  parameters: {
+    flags: {
+      json: jsonFlag,
+      state: stateFlag,
+      chain: chainFlag,
+      ...hotkeyFlags,
+      stake: {
+        kind: 'parsed',
+        parse: parseTao,
+        placeholder: 'tao',
+        brief: 'TAO of the coldkey to stake to it',
+        optional: true,
+      },
+    },
+  },
+  docs: {
+    brief: 'Register the validator’s hotkey, and stake to it',
+    fullDescription: describe(
+      'Registers the hotkey for what the chain asks now, paid by the coldkey of its wallet, and stakes TAO to it. Both need not be done twice.',
+      [
+        ['celium validator register --stake 100', 'with the keys in the state folder'],
+        ['celium validator register --wallet main --hotkey val', 'with a wallet of btcli'],
+      ],
+    ),
+  },
+});
+
 export const validatorRoutes = buildRouteMap({
-  routes: { run: runCommand },
+  routes: { run: runCommand, register: registerCommand },
   docs: { brief: 'Verify machines and set weights' },
 });

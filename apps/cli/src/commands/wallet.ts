@@ -19,7 +19,7 @@ import type { CliContext } from '../context.ts';
 import { writeResult } from '../output/result.ts';
 import { formatFields, formatTable } from '../output/table.ts';
 import { describe, jsonFlag, type OutputFlags } from './flags.ts';
-import { hotkeyFlags } from './wallet-flags.ts';
+import { coldkeyPassword, hotkeyFlags } from './wallet-flags.ts';
 
 interface WalletFlags extends OutputFlags {
   walletPath?: string | undefined;
@@ -158,7 +158,7 @@ const signCommand = buildCommand<SignFlags, [string, string], CliContext>({
     const paths = walletPaths(flags.walletPath ?? defaultWalletsFolder(), name);
     const key =
       flags.hotkey === undefined
-        ? await readColdkey(paths, { password: () => openPassword(this) })
+        ? await readColdkey(paths, { password: () => coldkeyPassword(this) })
         : await readHotkey(paths, flags.hotkey);
     const signature = toHex(await key.sign(new TextEncoder().encode(message)));
     const signed = { ss58: key.ss58, message, signature };
@@ -188,17 +188,6 @@ const signCommand = buildCommand<SignFlags, [string, string], CliContext>({
     ]),
   },
 });
-
-async function openPassword(context: CliContext): Promise<string> {
-  const given = context.process.env['CELIUM_WALLET_PASSWORD'];
-  if (given !== undefined && given !== '') return given;
-  if (!context.isInteractive)
-    throw new CeliumError(
-      'BAD_WALLET',
-      'The coldkey is encrypted, and nobody can be asked: set CELIUM_WALLET_PASSWORD.',
-    );
-  return await context.ask.password('Password of the coldkey');
-}
 
 export const walletRoutes = buildRouteMap({
   routes: { new: newCommand, list: listCommand, show: showCommand, sign: signCommand },

@@ -30,7 +30,7 @@ const EPOCH_BLOCKS = 12;
 const WEIGHTS_RATE_BLOCKS = 20;
 /** A failed check is repeated at once, and a proof that is only late this often in all. */
 const RETRY_MS = 500;
-const LATE_TRIES = 3;
+const LATE_TRIES = 5;
 const POD_PORTS = 20;
 const VERIFY_TIMEOUT_MS = 300_000;
 const CREDIT_MICRO_USD = 10_000_000n;

@@ -24,9 +24,13 @@ export async function leaveMachine(options: {
   if (record === null) return { agentStopped: false, podsEnded: 0 };
   const pods = await listContainers(record.socket, record.machineKey);
   if (pods.length > 0 && !(await options.mayEndPods(pods.length))) {
-    throw new CeliumError('CONFLICT', `${pods.length} pods run on this machine; nothing was stopped.`, {
-      details: { remedy: 'Wait until they end, or give --yes.' },
-    });
+    throw new CeliumError(
+      'CONFLICT',
+      `${pods.length === 1 ? 'A pod runs' : `${pods.length} pods run`} on this machine; nothing was stopped.`,
+      {
+        details: { remedy: 'Wait until they end, or give --yes.' },
+      },
+    );
   }
   // Pods first, while the agent can still tell the markets that they are gone.
   await removeTraces(record.socket, record.machineKey);
