@@ -71,6 +71,14 @@ test('a market that the manifest does not list, and a validator without a permit
   expect(await agent.ask(check, validatorKey)).toMatchObject({ ok: false, code: 'CHAIN_UNAVAILABLE' });
 });
 
+test('a machine that its provider took off the manifest grants nothing new, and stops what it has', async () => {
+  const grant = await agent.granted();
+  agent.revoked = true;
+  expect(await agent.ask()).toMatchObject({ ok: false, code: 'KEY_NOT_DELEGATED' });
+  expect(agent.status(grant).state).toBe('ready');
+  expect(await agent.command(grant, { type: 'stop' }, 2)).toBe('ok');
+});
+
 test('clocks may lie by minutes, but a request of yesterday is not granted today', async () => {
   const nowMs = agent.clock.nowMs();
   expect(await agent.ask({ issuedAtMs: nowMs - 24 * HOUR_MS })).toMatchObject({ ok: false, code: 'REQUEST_EXPIRED' });

@@ -134,7 +134,8 @@ export class LeaseDesk {
 
   async #faultOfRequest(checked: VerifiedDocument<'lease-request'>): Promise<Refusal | null> {
     const { body } = checked;
-    const { machine } = this.#ports.manifest();
+    const { machine, revoked } = this.#ports.manifest();
+    if (revoked) return { code: 'KEY_NOT_DELEGATED', message: 'the provider has taken this machine off its manifest' };
     if (body.machineKey !== this.#ports.identity.machineKey || body.machineId !== machine.machineId) {
       return { code: 'AUDIENCE_WRONG', message: 'the request is for another machine' };
     }

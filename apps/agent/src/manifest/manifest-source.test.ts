@@ -82,6 +82,18 @@ test('only a newer manifest of the same hotkey replaces the present one', async 
   expect(source.current.signed.body.serial).toBe(7);
 });
 
+test('a newer manifest without this machine revokes it, and a still newer one may bring it back', async () => {
+  const path = join(folder, 'manifest.json');
+  writeFileSync(path, await text({}, 5));
+  const source = new ManifestSource(path, expected, 5, silentLog);
+  writeFileSync(path, await text({ machineKey: 'ef'.repeat(32) }, 6));
+  source.reload();
+  expect(source.current).toMatchObject({ revoked: true, machine: { machineId: 'm', markets: [] } });
+  writeFileSync(path, await text({}, 7));
+  source.reload();
+  expect(source.current).toMatchObject({ revoked: false, signed: { body: { serial: 7 } } });
+});
+
 test('an older manifest than the one last in use does not start the agent; a missing one says what to run', async () => {
   const path = join(folder, 'manifest.json');
   expect(() => new ManifestSource(path, expected, 0, silentLog)).toThrow(/celium provider join/);

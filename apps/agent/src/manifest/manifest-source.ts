@@ -12,6 +12,8 @@ const SETTLE_MS = 100;
 export interface OwnManifest {
   signed: Signed<'manifest'>;
   machine: ManifestMachine;
+  /** A newer manifest no longer names this machine: running leases go on, no new one is granted, no market is spoken to. */
+  revoked: boolean;
 }
 
 /** What the agent expects of its manifest. Keys and hashes are lowercase hex. */
@@ -26,20 +28,8 @@ export interface ManifestExpectations {
  * `KEY_NOT_DELEGATED` when it does not name this machine key or another TLS key.
  */
 export function readManifest(text: string, expected: ManifestExpectations): OwnManifest {
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch (cause) {
-    throw new CeliumError('BAD_REQUEST', 'the manifest is not JSON: let `celium provider join` write it again', {
-      cause,
-    });
-  }
-  const checked = verifyDocument('manifest', content);
-  if (!checked.ok) throw new CeliumError(checked.code, checked.message);
-  if (checked.body.hotkey !== checked.ss58) {
-    throw new CeliumError('KEY_NOT_DELEGATED', `the manifest of ${checked.body.hotkey} is signed by ${checked.ss58}`);
-  }
-  const machine = checked.body.machines.find((one) => one.machineKey === expected.machineKey);
+  const signed = readSigned(text);
+  const machine = signed.body.machines.find((one) => one.machineKey === expected.machineKey);
   if (machine === undefined) {
     throw new CeliumError('KEY_NOT_DELEGATED', `the manifest does not name this machine’s key ${expected.machineKey}`);
   }
@@ -53,7 +43,25 @@ export function readManifest(text: string, expected: ManifestExpectations): OwnM
       `${privateAddress} cannot be reached from elsewhere: give a public address, or --allow-private on agent and market`,
     );
   }
-  return { signed: checked.signed, machine };
+  return { signed, machine, revoked: false };
+}
+
+/** A manifest whose form and signature are right, signed by the hotkey that it names. */
+function readSigned(text: string): Signed<'manifest'> {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (cause) {
+    throw new CeliumError('BAD_REQUEST', 'the manifest is not JSON: let `celium provider join` write it again', {
+      cause,
+    });
+  }
+  const checked = verifyDocument('manifest', content);
+  if (!checked.ok) throw new CeliumError(checked.code, checked.message);
+  if (checked.body.hotkey !== checked.ss58) {
+    throw new CeliumError('KEY_NOT_DELEGATED', `the manifest of ${checked.body.hotkey} is signed by ${checked.ss58}`);
+  }
+  return checked.signed;
 }
 
 /** The manifest as it is now. `onChange` is called after a newer one was taken over. */
@@ -106,19 +114,23 @@ export class ManifestSource {
   reload(): void {
     let read: OwnManifest;
     try {
-      read = readManifest(this.#text(), this.#expected);
+      const text = this.#text();
+      const signed = readSigned(text);
+      const { signer, signature, body } = this.#current.signed;
+      if (signed.signature === signature) return;
+      if (signed.signer !== signer || signed.body.serial <= body.serial) {
+        throw new CeliumError('CONFLICT', `serial ${signed.body.serial} is not newer than ${body.serial}, or foreign`);
+      }
+      const isNamed = signed.body.machines.some((one) => one.machineKey === this.#expected.machineKey);
+      read = isNamed
+        ? readManifest(text, this.#expected)
+        : { signed, machine: { ...this.#current.machine, markets: [] }, revoked: true };
     } catch (fault) {
       this.#log.error({ fault: explain(fault) }, 'the new manifest is not taken over');
       return;
     }
-    const serial = this.#current.signed.body.serial;
-    if (read.signed.signature === this.#current.signed.signature) return;
-    if (read.signed.signer !== this.#current.signed.signer || read.signed.body.serial <= serial) {
-      this.#log.error({ serial: read.signed.body.serial, inUse: serial }, 'an older or foreign manifest is refused');
-      return;
-    }
     this.#current = read;
-    this.#log.info({ serial: read.signed.body.serial }, 'manifest taken over');
+    this.#log.info({ serial: read.signed.body.serial, revoked: read.revoked }, 'manifest taken over');
     for (const listener of this.#listeners) listener(read);
   }
 

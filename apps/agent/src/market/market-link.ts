@@ -131,7 +131,9 @@ export class MarketLink {
       });
     });
     socket.on('error', (fault) => this.#ports.log.debug({ market: this.url, fault: explain(fault) }, 'link error'));
-    socket.once('close', (code: number) => this.#onClose(socket, code, adopted && !retriedForClock));
+    socket.once('close', (code: number, reason: Buffer) => {
+      this.#onClose(socket, `${code} ${reason.toString('utf8')}`.trim(), adopted && !retriedForClock);
+    });
   }
 
   #adoptClock(text: string, headers: Record<string, string>): boolean {
@@ -145,20 +147,19 @@ export class MarketLink {
 
   #onOpen(): void {
     this.#open = true;
-    this.#retryMs = FIRST_RETRY_MS;
     this.#heardMs = this.#ports.clock.monotonicMs();
     this.#ports.log.info({ market: this.url }, 'market connected');
     this.#hello();
     this.#beatLater(HEARTBEAT_INTERVAL_MS);
   }
 
-  #onClose(socket: WebSocket, code: number, atOnce: boolean): void {
+  #onClose(socket: WebSocket, why: string, atOnce: boolean): void {
     if (socket !== this.#socket || this.#stopped) return;
     const wasOpen = this.#open;
     this.#open = false;
     this.#socket = null;
     this.#cancelBeat();
-    if (wasOpen) this.#ports.log.warn({ market: this.url, code }, 'market connection lost');
+    if (wasOpen) this.#ports.log.warn({ market: this.url, why }, 'market connection lost');
     if (atOnce) return void this.#connect(true);
     const jitter = 0.5 + (this.#ports.randomBytes(1)[0] ?? 0) / 512;
     this.#cancelRetry = this.#ports.clock.after(this.#retryMs * jitter, () => void this.#connect());
@@ -187,7 +188,10 @@ export class MarketLink {
         if (frame.marketKey !== this.key) {
           log.error({ market: this.url, key: frame.marketKey }, 'another market answers than the manifest names');
           this.#socket?.terminate();
+          return;
         }
+        // Only a market that takes us in resets the wait: one that opens and closes at once is not pressed.
+        this.#retryMs = FIRST_RETRY_MS;
         return;
       case 'lease-request': {
         const answer = await desk.request(frame.request, this.key);

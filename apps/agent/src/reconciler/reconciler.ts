@@ -100,7 +100,8 @@ export class Reconciler implements LeaseWork {
     const worker = this.#workerOf(leaseId);
     worker.fresh = true;
     this.rearm(leaseId);
-    this.wake(leaseId);
+    // The grant leaves first: its authority hears of the lease before it hears how the pod does.
+    setImmediate(() => this.wake(leaseId));
   }
 
   end(leaseId: string, reason: GoneReason, detail: string | null, change: Partial<LeaseRecord> = {}): void {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { keyFromUri, toHex } from '@celium/chain';
+import { keyFromUri, signDocument, toHex } from '@celium/chain';
 import {
   CeliumError,
   type CrashPoint,
@@ -38,6 +38,7 @@ export class AgentInMemory {
   readonly statuses: LeaseStatus[] = [];
   readonly grants: Array<Signed<'grant'>> = [];
   freeDiskBytes = Infinity;
+  revoked = false;
   /** Resolves when SSH of a pod answers; replace it to delay or never answer. */
   awaitBanner = async (_hosts: readonly string[], _port: number, signal: AbortSignal): Promise<void> =>
     signal.throwIfAborted();
@@ -47,6 +48,7 @@ export class AgentInMemory {
   store!: LeaseStore;
   reconciler!: Reconciler;
   desk!: LeaseDesk;
+  identity!: AgentIdentity;
   readonly #dir = mkdtempSync(join(tmpdir(), 'celium-memory-'));
   #bootId = 'boot-1';
   #run = 0;
@@ -72,13 +74,14 @@ export class AgentInMemory {
     if (newBoot) this.#bootId = `boot-${this.#run + 1}`;
     this.#run += 1;
     this.store = new LeaseStore(join(this.#dir, 'leases.sqlite'));
-    const identity: AgentIdentity = {
+    this.identity = {
       key: agentKey,
       machineKey: this.machine.machineKey,
       bootId: this.#bootId,
       agentInstanceId: `run-${this.#run}`,
     };
-    const manifest = (): OwnManifest => ({ machine: this.machine }) as OwnManifest;
+    const { identity } = this;
+    const manifest = (): OwnManifest => ({ machine: this.machine, revoked: this.revoked }) as OwnManifest;
     const { clock, engine, store } = this;
     let dead = false;
     const crash = (point: CrashPoint): void => {
@@ -138,6 +141,13 @@ export class AgentInMemory {
   destroy(): void {
     this.crash();
     rmSync(this.#dir, { recursive: true });
+  }
+
+  /** A manifest that lists the machine. */
+  async manifest(): Promise<Signed<'manifest'>> {
+    const hotkey = agentKey.ss58;
+    const body = { hotkey, netuid: 51, serial: 1, issuedAtMs: 1, machines: [this.machine] };
+    return await signDocument('manifest', body, agentKey);
   }
 
   /** Asks as the market, for the whole machine. */

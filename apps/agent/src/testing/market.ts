@@ -5,9 +5,11 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { MemoryNonceStore, signDocument, toHex, verifyRequest, type KeyPair } from '@celium/chain';
 import {
   AGENT_SOCKET_PROTOCOL,
+  CeliumError,
   HEARTBEAT_INTERVAL_MS,
   agentFrame,
   canonicalJson,
+  errorBody,
   type AgentFrame,
   type LeaseCommand,
   type LeaseRequest,
@@ -23,20 +25,32 @@ type FrameOf<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
 export class TestMarket {
   readonly key: KeyPair;
   readonly frames: AgentFrame[] = [];
+  /** How often an agent tried to connect, refused or not. */
+  attempts = 0;
+  /** The key that `welcome` tells, hex. */
+  toldKey: string;
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true, handleProtocols: () => AGENT_SOCKET_PROTOCOL });
   readonly #waiting = new Set<() => void>();
   #socket: WebSocket | null = null;
   #port = 0;
 
-  constructor(key: KeyPair) {
+  /** `now` is the market's clock, unix ms. */
+  constructor(key: KeyPair, now: () => number = Date.now) {
     this.key = key;
-    const nonces = new MemoryNonceStore(Date.now);
+    this.toldKey = toHex(key.publicKey);
+    const nonces = new MemoryNonceStore(now);
     this.#server = createServer((_request, response) => response.writeHead(404).end());
     this.#server.on('upgrade', (request, socket, head) => {
       const received = { method: 'GET', path: request.url ?? '', headers: request.headers };
-      void verifyRequest(received, { self: key, now: Date.now, nonces }).then((checked) => {
-        if (!checked.ok) return socket.end('HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n');
+      void verifyRequest(received, { self: key, now, nonces }).then((checked) => {
+        this.attempts += 1;
+        if (!checked.ok) {
+          const details = checked.clock === undefined ? {} : { details: { clock: checked.clock } };
+          const body = JSON.stringify(errorBody(new CeliumError(checked.code, checked.message, details)));
+          const head = `HTTP/1.1 401 Unauthorized\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`;
+          return socket.end(`${head}\r\n\r\n${body}`);
+        }
         this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#onOpen(opened));
       });
     });
@@ -137,7 +151,7 @@ export class TestMarket {
     });
     this.send({
       type: 'welcome',
-      marketKey: toHex(this.key.publicKey),
+      marketKey: this.toldKey,
       marketTimeMs: Date.now(),
       heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
     });
