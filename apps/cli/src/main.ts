@@ -23,11 +23,13 @@ const context: CliContext = {
   nowMs: () => Date.now(),
 };
 
-// A reader that goes away (`celium ls | head`) is no error of ours.
-process.stdout.on('error', (fault: NodeJS.ErrnoException) => {
-  if (fault.code === 'EPIPE') process.exit(0);
-  throw fault;
-});
+// A reader that goes away (`celium ls | head`, a closed terminal) is no error of ours.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (fault: NodeJS.ErrnoException) => {
+    if (fault.code === 'EPIPE' || fault.code === 'EIO') process.exit(0);
+    throw fault;
+  });
+}
 
 const status = await runCommandLine(process.argv.slice(2), context);
 // What a failed command left waiting (a retry, a held-back answer) must not hold back its exit; writes to pipes and terminals are done by now.

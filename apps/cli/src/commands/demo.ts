@@ -177,7 +177,13 @@ function awaitEnd(demo: { onDeath(tell: (fault: CeliumError) => void): void }): 
 } {
   let stopListening = (): void => {};
   const asked = new Promise<null>((resolveAsked, reject) => {
-    const end = (): void => resolveAsked(null);
+    let signals = 0;
+    const end = (): void => {
+      signals += 1;
+      // Whoever asks a second time does not want to wait for a clean end.
+      if (signals > 1) process.exit(INTERRUPTED_EXIT);
+      resolveAsked(null);
+    };
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, end);
     stopListening = () => {
       for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(name, end);

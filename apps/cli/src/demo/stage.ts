@@ -28,7 +28,13 @@ export class Stage {
     this.#state = state;
     mkdirSync(join(state, LOGS_FOLDER), { recursive: true, mode: 0o755 });
     this.#remember();
+    process.on('exit', this.#abandon);
   }
+
+  /** When this process ends in any other way (a closed pipe, a second Ctrl-C) its programs end too; the next demo clears up the rest. */
+  readonly #abandon = (): void => {
+    for (const program of this.#programs) program.signal('SIGTERM');
+  };
 
   /** Starts a program and waits until it is ready. Throws its own error. */
   async start(
@@ -71,6 +77,7 @@ export class Stage {
     for (const program of this.#programs.toReversed()) await program.stop();
     await Promise.all(this.#logs.map((log) => new Promise<void>((resolve) => log.end(resolve))));
     rmSync(join(this.#state, LEFTOVER_FILE), { force: true });
+    process.off('exit', this.#abandon);
   }
 
   #remember(): void {

@@ -46,6 +46,7 @@ async function withSignals(program: Program): Promise<number> {
   process.on('SIGINT', pass);
   process.on('SIGTERM', pass);
   process.on('SIGHUP', pass);
+  process.on('exit', pass);
   try {
     const status = await program.ended;
     // Ended because it was asked to: that is what was wanted.
@@ -54,6 +55,7 @@ async function withSignals(program: Program): Promise<number> {
     process.off('SIGINT', pass);
     process.off('SIGTERM', pass);
     process.off('SIGHUP', pass);
+    process.off('exit', pass);
   }
 }
 
