@@ -1,1 +1,2 @@
+/** The validator is a program (`main.ts`) and exports nothing. */
 export {};

@@ -37,6 +37,8 @@ const STOP_RETRY_MAX_MS = 30_000;
 const LAPSE_MS = MAX_CHECK_TERM_MS + 60_000;
 /** How often a check itself tries to stop its lease before it leaves that to the sweep. */
 const STOP_TRIES = 3;
+/** How long closed leases stay in the journal, for whoever looks into it. */
+const REMEMBER_CLOSED_MS = 7 * 24 * 3_600_000;
 
 /** Asks the machine's agent for `units` with `sshKey` as the pod's only key. */
 export async function takeLease(
@@ -165,7 +167,7 @@ export async function waitForReady(
 async function stopLease(ports: LeasePorts, requestId: string): Promise<void> {
   for (let tries = 0; tries < STOP_TRIES; tries += 1) {
     const lease = ports.journal.open().find((open) => open.requestId === requestId);
-    if (lease === undefined || (await tryStop(ports, lease))) return;
+    if (lease === undefined || (await tryStop(ports, lease).catch(() => false))) return;
     await pause(ports.clock, STOP_RETRY_MS);
   }
 }
@@ -176,12 +178,13 @@ export async function giveUpLease(ports: LeasePorts, requestId: string): Promise
   ports.running.delete(requestId);
 }
 
-/** Tries to stop every lease that is not known to be over and is due, those of running checks apart. */
+/** Tries to stop every lease that is not known to be over and is due, those of running checks apart; forgets long closed ones. */
 export async function sweepLeases(ports: LeasePorts): Promise<void> {
   for (const lease of ports.journal.open()) {
     if (ports.running.has(lease.requestId) || lease.nextStopAtMs > ports.clock.unixMs()) continue;
-    await tryStop(ports, lease);
+    await tryStop(ports, lease).catch(() => false);
   }
+  ports.journal.forgetClosed(ports.clock.unixMs() - REMEMBER_CLOSED_MS);
 }
 
 /** True when the lease is known to be over. */
@@ -206,7 +209,7 @@ async function tryStop(ports: LeasePorts, lease: OpenLease): Promise<boolean> {
       requestId: lease.requestId,
       machineId: lease.agent.machineId,
       fence: grant.body.fence,
-      sequence: journal.takeSequence(lease.requestId),
+      sequence: nextSequence(ports, lease),
       action: { type: 'stop' },
       issuedAtMs: ports.clock.unixMs(),
     },
@@ -222,6 +225,15 @@ async function tryStop(ports: LeasePorts, lease: OpenLease): Promise<boolean> {
     return true;
   }
   return noteFailedStop(ports, lease, `${answer.code}: ${answer.message}`);
+}
+
+/** The next sequence number. A full disk must not keep a unit leased: what cannot be stored is taken from the clock, which is larger. */
+function nextSequence(ports: LeasePorts, lease: OpenLease): number {
+  try {
+    return ports.journal.takeSequence(lease.requestId);
+  } catch {
+    return Math.max(lease.sequence + 1, ports.clock.unixMs());
+  }
 }
 
 function noteFailedStop(ports: LeasePorts, lease: OpenLease, why: string): boolean {

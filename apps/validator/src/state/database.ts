@@ -2,7 +2,8 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
+import { guardSqlite, openSqlite } from '@celium/chain';
 import { CeliumError } from '@celium/contract';
 
 const SCHEMA = `
@@ -60,38 +61,32 @@ const SCHEMA = `
 
 /** Opens (or makes) the state in `folder`. Throws `STATE_LOCKED` when another process holds it, `DISK_FULL` when it cannot grow. */
 export function openDatabase(folder: string): DatabaseSync {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = join(folder, 'validator.sqlite');
-  const database = new DatabaseSync(file);
+  makeFolder(folder);
+  const lock = 'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;';
+  return openSqlite(join(folder, 'validator.sqlite'), `${lock}${SCHEMA} BEGIN IMMEDIATE; COMMIT;`);
+}
+
+/** Makes a folder of the state. Throws `DISK_FULL`. */
+export function makeFolder(folder: string): void {
   try {
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-    database.exec(SCHEMA);
-    database.exec('BEGIN IMMEDIATE; COMMIT;');
-    return database;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    database.close();
-    throw stateFault(cause, file);
+    if ((cause as { code?: unknown }).code !== 'ENOSPC') throw cause;
+    throw new CeliumError('DISK_FULL', `No room for the folder ${folder}.`, { cause });
   }
 }
 
-/** Runs `work` in one transaction: all of it is on disk when this returns, or nothing is. */
+/** Runs `work` in one transaction: all of it is on disk when this returns, or nothing is. Throws `DISK_FULL`. */
 export function inTransaction<Result>(database: DatabaseSync, work: () => Result): Result {
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    const result = work();
-    database.exec('COMMIT');
-    return result;
-  } catch (fault) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw /database or disk is full/i.test(String(fault)) ? stateFault(fault, 'the validator’s state') : fault;
-  }
-}
-
-function stateFault(cause: unknown, file: string): CeliumError {
-  const text = String(cause);
-  if (/locked|busy/i.test(text))
-    return new CeliumError('STATE_LOCKED', `Another validator runs on ${file}.`, { cause });
-  if (/full/i.test(text))
-    return new CeliumError('DISK_FULL', `${file} cannot grow: the disk is full; nothing was half-written.`, { cause });
-  return new CeliumError('INTERNAL', `${file} cannot be opened: ${text}`, { cause });
+  return guardSqlite(database.location() ?? 'the state', () => {
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      database.exec('COMMIT');
+      return result;
+    } catch (fault) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw fault;
+    }
+  });
 }

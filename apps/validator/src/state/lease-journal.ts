@@ -1,6 +1,7 @@
 /** Every lease that was asked for, written down before it is asked for: what is not closed here may still hold a unit and has to be stopped. */
 
 import type { DatabaseSync } from 'node:sqlite';
+import { guardSqlite } from '@celium/chain';
 import type { Signed } from '@celium/contract';
 import type { AgentAddress } from '../ports.ts';
 
@@ -37,24 +38,23 @@ export class LeaseJournal {
     this.#database = database;
   }
 
-  /** To be called before the request is sent. */
+  /** To be called before the request is sent. Throws `DISK_FULL`: then nothing may be asked for. */
   noteRequest(agent: AgentAddress, request: Signed<'lease-request'>, nowMs: number): void {
-    this.#database
-      .prepare(
-        `INSERT INTO leases (request_id, agent, request, state, sequence, requested_at_ms) VALUES (?, ?, ?, 'requested', ?, ?)`,
-      )
-      .run(
-        request.body.requestId,
-        JSON.stringify({
-          machineId: agent.machineId,
-          machineKey: agent.machineKey,
-          agentUrl: agent.agentUrl,
-          tlsKeyHash: agent.tlsKeyHash,
-        }),
-        JSON.stringify(request),
-        request.body.sequence,
-        nowMs,
-      );
+    const { machineId, machineKey, agentUrl, tlsKeyHash } = agent;
+    const { requestId, sequence } = request.body;
+    guardSqlite('the validator’s state', () =>
+      this.#database
+        .prepare(
+          `INSERT INTO leases (request_id, agent, request, state, sequence, requested_at_ms) VALUES (?, ?, ?, 'requested', ?, ?)`,
+        )
+        .run(
+          requestId,
+          JSON.stringify({ machineId, machineKey, agentUrl, tlsKeyHash }),
+          JSON.stringify(request),
+          sequence,
+          nowMs,
+        ),
+    );
   }
 
   noteGrant(requestId: string, grant: Signed<'grant'>): void {

@@ -1,19 +1,10 @@
 /** Transcripts on disk under their own hash: `transcripts/<sha256>.json.gz`. A file is there whole or not at all. */
 
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { CeliumError } from '@celium/contract';
+import { makeFolder } from './database.ts';
 import { encodeTranscript, hashTranscript, type ProofTranscript } from '@celium/proof';
 
 /** The largest transcript that is read back, in bytes of JSON. */
@@ -25,7 +16,7 @@ export class TranscriptFiles {
 
   constructor(stateFolder: string) {
     this.#folder = join(stateFolder, 'transcripts');
-    mkdirSync(this.#folder, { recursive: true });
+    makeFolder(this.#folder);
   }
 
   /** Keeps a transcript and returns its hash once it is on disk. Throws `DISK_FULL`; nothing half-written stays. */

@@ -1,0 +1,98 @@
+/** What the state keeps across crashes, and what it says when the disk is full or another process has it. */
+
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { replayLog } from '@celium/chain';
+import { CeliumError, type Receipt } from '@celium/contract';
+import { afterEach, expect, test } from 'vitest';
+import { checkMachine } from '../check/check-machine.ts';
+import { openCheckBench, type CheckBench } from '../testing/check-bench.ts';
+import { openDatabase } from './database.ts';
+
+const closers: Array<() => void> = [];
+afterEach(() => closers.splice(0).forEach((close) => close()));
+
+function open(options: Parameters<typeof openCheckBench>[0] = {}): CheckBench {
+  const bench = openCheckBench(options);
+  closers.push(() => bench.close());
+  return bench;
+}
+
+async function receiptOf(bench: CheckBench): Promise<Receipt> {
+  const signal = new AbortController().signal;
+  const report = await checkMachine(bench.ports, bench.known, bench.known.machine.units, signal);
+  if (report.kind !== 'checked') throw new Error(report.message);
+  return report.units[0]!.receipt.body;
+}
+
+function codeOf(act: () => unknown): string {
+  try {
+    act();
+    return 'it went through';
+  } catch (fault) {
+    return fault instanceof CeliumError ? fault.code : String(fault);
+  }
+}
+
+/** A tiny filesystem in memory, unmounted after the test; needs root. */
+function tinyDisk(kilobytes: number): string {
+  const folder = mkdtempSync(join(tmpdir(), 'celium-tiny-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'tmpfs', folder]);
+  closers.push(() => {
+    execFileSync('umount', ['-l', folder]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return folder;
+}
+
+test('the state belongs to one process at a time', () => {
+  const bench = open();
+  expect(codeOf(() => openDatabase(bench.folder))).toBe('STATE_LOCKED');
+});
+
+test('a full disk is named at the start', () => {
+  expect(codeOf(() => openDatabase(join(tinyDisk(16), 'state')))).toBe('DISK_FULL');
+});
+
+test('a disk that fills up during a check leaves no unit leased and no half receipt', async () => {
+  const folder = tinyDisk(1_024);
+  const bench = open({
+    folder,
+    shells: { onShell: () => fill(join(folder, 'ballast')) },
+  });
+  await expect(receiptOf(bench)).rejects.toMatchObject({ code: 'DISK_FULL' });
+  expect(bench.agent.leasedUnits()).toEqual([]);
+  rmSync(join(folder, 'ballast'), { force: true });
+  const { receipts } = bench.ports;
+  expect(receipts.counts().receipts).toBe(receipts.logPosition().height);
+  expect(replayLog(receipts.logEntries(1, 10)).ok).toBe(true);
+});
+
+/** Takes all the space there is. */
+function fill(file: string): void {
+  for (let size = 1_048_576; size >= 512; size /= 2) {
+    for (;;) {
+      try {
+        writeFileSync(file, Buffer.alloc(size), { flag: 'a' });
+      } catch {
+        break;
+      }
+    }
+  }
+}
+
+test('the newest transcript of a unit is kept, and so is every failure; older passes only as a sample', async () => {
+  const bench = open();
+  const first = await receiptOf(bench);
+  const honest = bench.ports.shells;
+  bench.ports.shells = open({ shells: { cheat: 'skip' } }).ports.shells;
+  const failed = await receiptOf(bench);
+  bench.ports.shells = honest;
+  const last = await receiptOf(bench);
+  const kept = (receipt: Receipt): boolean => bench.ports.transcripts.read(receipt.transcriptHash) !== null;
+  expect(kept(failed)).toBe(true);
+  expect(kept(last)).toBe(true);
+  expect(kept(first)).toBe(first.transcriptHash.startsWith('0'));
+});
