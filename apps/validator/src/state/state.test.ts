@@ -1,9 +1,10 @@
 /** What the state keeps across crashes, and what it says when the disk is full or another process has it. */
 
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { replayLog } from '@celium/chain';
 import { CeliumError, type Receipt } from '@celium/contract';
 import { afterEach, expect, test } from 'vitest';
@@ -11,8 +12,11 @@ import { checkMachine } from '../check/check-machine.ts';
 import { openCheckBench, type CheckBench } from '../testing/check-bench.ts';
 import { openDatabase } from './database.ts';
 
-const closers: Array<() => void> = [];
-afterEach(() => closers.splice(0).forEach((close) => close()));
+const run = promisify(execFile);
+const closers: Array<() => unknown> = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
 
 function open(options: Parameters<typeof openCheckBench>[0] = {}): CheckBench {
   const bench = openCheckBench(options);
@@ -37,11 +41,11 @@ function codeOf(act: () => unknown): string {
 }
 
 /** A tiny filesystem in memory, unmounted after the test; needs root. */
-function tinyDisk(kilobytes: number): string {
+async function tinyDisk(kilobytes: number): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'celium-tiny-'));
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'tmpfs', folder]);
-  closers.push(() => {
-    execFileSync('umount', ['-l', folder]);
+  await run('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'tmpfs', folder]);
+  closers.push(async () => {
+    await run('umount', ['-l', folder]);
     rmSync(folder, { recursive: true, force: true });
   });
   return folder;
@@ -52,12 +56,13 @@ test('the state belongs to one process at a time', () => {
   expect(codeOf(() => openDatabase(bench.folder))).toBe('STATE_LOCKED');
 });
 
-test('a full disk is named at the start', () => {
-  expect(codeOf(() => openDatabase(join(tinyDisk(16), 'state')))).toBe('DISK_FULL');
+test('a full disk is named at the start', async () => {
+  const folder = await tinyDisk(16);
+  expect(codeOf(() => openDatabase(join(folder, 'state')))).toBe('DISK_FULL');
 });
 
 test('a disk that fills up during a check leaves no unit leased and no half receipt', async () => {
-  const folder = tinyDisk(1_024);
+  const folder = await tinyDisk(1_024);
   const bench = open({
     folder,
     shells: { onShell: () => fill(join(folder, 'ballast')) },
