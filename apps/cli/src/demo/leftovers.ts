@@ -1,10 +1,10 @@
 /** Clears up after a demo that was killed: its programs, its containers, its folder. Another demo that runs is left alone. */
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isCliProcess, isRunning } from '../programs/alive.ts';
-import { forgetState } from './forget.ts';
+import { forgetState, LOGS_FOLDER } from './forget.ts';
 import { programEntry, type ProgramName } from '../programs/entries.ts';
 import { removeTraces } from '../engine/traces.ts';
 
@@ -21,6 +21,7 @@ export interface DemoRecord {
 }
 
 const END_GRACE_MS = 5_000;
+const LOGS_KEPT_MS = 24 * 3_600_000;
 const MAX_FOLDERS = 100;
 
 /** Clears up below `demosFolder`. Answers how many demos were found dead. Never throws: a demo must start all the same. */
@@ -35,6 +36,7 @@ export async function clearLeftovers(demosFolder: string): Promise<number> {
   for (const name of folders) {
     const folder = join(demosFolder, name);
     const record = readRecord(folder);
+    if (record === null) forgetOldLogs(folder);
     if (record === null || isCliProcess(record.pid)) continue;
     await clearOne(folder, record).catch(() => {});
     cleared += 1;
@@ -53,6 +55,16 @@ export async function endLeftoverPrograms(folder: string): Promise<void> {
 export function runningDemo(folder: string): number | null {
   const record = readRecord(folder);
   return record !== null && record.pid !== process.pid && isCliProcess(record.pid) ? record.pid : null;
+}
+
+/** A demo that failed leaves its logs; after a day nobody looks for them any more. What was kept on purpose holds more than logs. */
+function forgetOldLogs(folder: string): void {
+  try {
+    const onlyLogs = readdirSync(folder).every((name) => name === LOGS_FOLDER);
+    if (onlyLogs && Date.now() - statSync(folder).mtimeMs > LOGS_KEPT_MS) forgetState(folder);
+  } catch {
+    // Another demo that starts now may have removed it.
+  }
 }
 
 async function clearOne(folder: string, record: DemoRecord): Promise<void> {
