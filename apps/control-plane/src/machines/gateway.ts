@@ -29,6 +29,8 @@ const ALIVE_MS = SILENCE_MS + 5_000;
 const HELLO_TIMEOUT_MS = 10_000;
 const MAX_SOCKETS = 20_000;
 const MAX_QUEUED_FRAMES = 256;
+/** How long agents have to answer a close when the market stops, in milliseconds. */
+const STOP_GRACE_MS = 500;
 
 /** What the market does with an agent's word. Each call ends before the next frame of that agent is looked at. */
 export interface AgentEvents {
@@ -74,7 +76,7 @@ export function makeGateway(parts: GatewayParts): Gateway {
     sockets.handleUpgrade(request, socket, head, (accepted) => {
       const connection = new Connection(parts, accepted, machineKey);
       connections.add(connection);
-      accepted.once('close', () => void connection.settled().finally(() => connections.delete(connection)));
+      void connection.ended.finally(() => connections.delete(connection));
     });
   };
   return {
@@ -89,10 +91,9 @@ export function makeGateway(parts: GatewayParts): Gateway {
       for (const client of sockets.clients) client.close(1_001, 'the market stops');
       const grace = setTimeout(() => {
         for (const client of sockets.clients) client.terminate();
-      }, 500);
-      await Promise.all([...connections].map((connection) => connection.settled()));
+      }, STOP_GRACE_MS);
+      await Promise.all([...connections].map((connection) => connection.ended));
       clearTimeout(grace);
-      for (const client of sockets.clients) client.terminate();
     },
   };
 }
@@ -140,6 +141,8 @@ class Connection {
   #queued = 0;
   #work: Promise<void> = Promise.resolve();
   #silence: NodeJS.Timeout;
+  /** Resolves when the socket is closed, what came over it is worked in, and its session is over. */
+  readonly ended: Promise<void>;
 
   constructor(parts: GatewayParts, socket: WebSocket, machineKey: string) {
     this.#parts = parts;
@@ -147,14 +150,9 @@ class Connection {
     this.#machineKey = machineKey;
     this.#silence = setTimeout(() => socket.close(4_408, 'TIMEOUT: no hello came'), HELLO_TIMEOUT_MS);
     socket.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary));
-    socket.on('close', () => this.#closed());
+    this.ended = new Promise((resolve) => socket.on('close', () => resolve(this.#closed())));
     // A broken socket also closes; there is nothing else to do.
     socket.on('error', () => undefined);
-  }
-
-  /** Resolves when everything that came so far is worked in. */
-  settled(): Promise<void> {
-    return this.#work;
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
@@ -290,14 +288,15 @@ class Connection {
     );
   }
 
-  #closed(): void {
+  async #closed(): Promise<void> {
     clearTimeout(this.#silence);
+    await this.#work;
     const session = this.#session;
     if (session === null || !this.#parts.sessions.remove(session)) return;
-    this.#work = this.#work
-      .then(() => closeSession(this.#parts.database.db, session))
-      .catch((fault: unknown) =>
-        this.#parts.ports.log.warn({ err: fault }, 'a session could not be closed; it ends by itself'),
-      );
+    try {
+      await closeSession(this.#parts.database.db, session);
+    } catch (fault) {
+      this.#parts.ports.log.warn({ err: fault }, 'a session could not be closed; it ends by itself');
+    }
   }
 }

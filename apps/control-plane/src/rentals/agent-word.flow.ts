@@ -103,8 +103,8 @@ async function workInStatus(
   if (row === null || (row.leaseId !== null && row.leaseId !== lease.leaseId)) {
     return lease.state === 'gone' ? noteGone() : stopUnknownLease(parts, session, lease);
   }
-  if (row.rental.state === 'ended' && row.rental.unitsReleased) {
-    return lease.state === 'gone' ? noteGone() : stopUnknownLease(parts, session, lease);
+  if (row.rental.state === 'ended' && row.rental.unitsReleased && lease.state !== 'gone') {
+    return stopUnknownLease(parts, session, lease);
   }
   // The grant itself has not come yet; its request is sent again, and the agent answers with the same grant.
   if (row.leaseId === null && lease.state !== 'gone') return;

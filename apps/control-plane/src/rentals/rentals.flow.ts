@@ -14,6 +14,7 @@ import {
   type RentalEffect,
 } from '@celium/domain';
 import type { Tx } from '../database/market-database.ts';
+import type { EffectType } from '../outbox/outbox.worker.ts';
 import type { RentalParts, RentalRow } from './parts.ts';
 import { addEvent, lockRental, readRental, releaseUnits, saveRental } from './rentals.store.ts';
 
@@ -31,6 +32,8 @@ export interface RentalStep {
   /** Charge what the meter shows, and top the hold up. */
   settle?: boolean;
 }
+
+const ALL_EFFECTS: readonly EffectType[] = ['request-lease', 'stop-lease', 'set-ssh-keys', 'renew'];
 
 export interface Stepped {
   row: RentalRow;
@@ -51,9 +54,15 @@ export async function stepRental(parts: RentalParts, tx: Tx, rentalId: string, s
     row = { ...row, rental: decision.rental };
     effects = decision.effects;
   }
+  // The machine has no such lease any more: whatever was still to be said about it need not be said.
+  if (step.command?.type === 'pod-gone') await parts.outbox.finish(tx, rentalId, ALL_EFFECTS);
   row = withOutcome(before, row, step, nowMs);
   if (row !== before) await saveRental(tx, row);
-  if (row.rental.state !== before.rental.state) await onNewState(parts, tx, before.rental, row, nowMs);
+  if (row.grant !== null && before.grant === null) {
+    const renter = parts.publicLog.pseudonym(row.accountId);
+    await parts.publicLog.publish(tx, 'grant', { rentalId, renter, grant: row.grant });
+  }
+  if (row.rental.state !== before.rental.state) await onNewState(parts, tx, row, nowMs);
   await carryOutHere(parts, tx, before.rental, row, effects, nowMs);
   const exhausted = step.settle === true && row.rental.state === 'running' ? await settle(parts, tx, row) : false;
   const isNews = row.rental.state !== before.rental.state || row.detail !== before.detail;
@@ -96,14 +105,10 @@ function withOutcome(before: RentalRow, row: RentalRow, step: RentalStep, nowMs:
   return next;
 }
 
-async function onNewState(parts: RentalParts, tx: Tx, before: Rental, row: RentalRow, nowMs: number): Promise<void> {
+async function onNewState(parts: RentalParts, tx: Tx, row: RentalRow, nowMs: number): Promise<void> {
   const { rental, rentalId } = row;
   const detail = row.detail ?? rental.endReason ?? WORDS_FOR_STATE[rental.state];
   await addEvent(tx, rentalId, { atMs: nowMs, state: rental.state, detail });
-  if (rental.granted && !before.granted && row.grant !== null) {
-    const renter = parts.publicLog.pseudonym(row.accountId);
-    await parts.publicLog.publish(tx, 'grant', { rentalId, renter, grant: row.grant });
-  }
   if (rental.state === 'running') await parts.publicLog.publish(tx, 'rental-started', factsForLog(parts, row));
   if (rental.state === 'ended') await parts.publicLog.publish(tx, 'rental-ended', factsForLog(parts, row));
 }
@@ -139,9 +144,8 @@ async function carryOutHere(
   nowMs: number,
 ): Promise<void> {
   const { rentalId, machineKey } = row;
-  const isAnswered = row.rental.granted && !before.granted;
-  const isOver = row.rental.state === 'ended' && before.state !== 'ended';
-  if (isAnswered || isOver) await parts.outbox.finish(tx, rentalId, ['request-lease']);
+  const wasWanted = before.state === 'reserved';
+  if (wasWanted && row.rental.state !== 'reserved') await parts.outbox.finish(tx, rentalId, ['request-lease']);
   for (const effect of effects) {
     switch (effect.type) {
       case 'request-lease':
@@ -162,7 +166,6 @@ async function carryOutHere(
         break;
       case 'release-units':
         await releaseUnits(tx, rentalId, nowMs);
-        await parts.outbox.finish(tx, rentalId, ['stop-lease', 'set-ssh-keys', 'renew']);
         break;
     }
   }
