@@ -34,3 +34,37 @@ test('a renter logs in with the key of the request, against the host key of the 
   expect(lease.cumulativeMs).toBeGreaterThan(100);
   expect(await machine.containers()).toEqual([]);
 });
+
+test.runIf(process.getuid?.() === 0)(
+  'an agent without root, in the group of the engine’s socket, serves renters just the same',
+  async () => {
+    const modest = new TestMachine();
+    try {
+      await modest.writeManifest([{ url: market.url, key: toHex(market.key.publicKey) }]);
+      const sshKeys = [await modest.sshKey()];
+      const other = await modest.sshKey('other');
+      await machine.stop();
+      market.frames.length = 0;
+      await modest.start({ uid: 65_534 });
+      await market.frame('hello');
+      const request = await market.sign(modest.machine, { sshKeys });
+      market.send({ type: 'lease-request', request });
+      const grant = await market.grant(request);
+      const { leaseId } = grant.body;
+      await market.lease(leaseId, 'ready');
+      expect(await modest.ssh(grant, 'echo modest')).toBe('modest\n');
+      const command = await market.command(grant, { type: 'set-ssh-keys', sshKeys: [other] }, 2);
+      market.send({ type: 'lease-command', command });
+      await market.frame('command-result', (frame) => frame.ok);
+      await expect
+        .poll(() => modest.ssh(grant, 'echo changed', 'other').catch(() => ''), { timeout: 10_000 })
+        .toBe('changed\n');
+      await expect(modest.ssh(grant, 'true', 'id')).rejects.toThrow(/Permission denied/);
+      market.send({ type: 'lease-command', command: await market.command(grant, { type: 'stop' }, 3) });
+      await market.lease(leaseId, 'gone');
+    } finally {
+      await modest.destroy();
+    }
+  },
+  60_000,
+);

@@ -61,6 +61,7 @@ export async function runCommand(
       const lines = keys.flatMap((key) => (key.ok ? [key.line] : []));
       ports.store.update(record.leaseId, { ...taken, sshKeys: lines });
       await ports.folders.writeKeys(record.leaseId, lines);
+      ports.work.keysChanged(record.leaseId);
       return done;
     }
   }

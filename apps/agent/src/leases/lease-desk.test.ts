@@ -144,7 +144,7 @@ test('over any sequence of requests, stops, deaths and restarts no unit has two 
         many.destroy();
       }
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
 

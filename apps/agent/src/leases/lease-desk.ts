@@ -49,6 +49,8 @@ export interface LeaseWork {
   begin(leaseId: string): void;
   /** Ends a lease, and stores `change` with it: on disk when this returns. */
   end(leaseId: string, reason: GoneReason, detail: string | null, change?: Partial<LeaseRecord>): void;
+  /** The keys that may log in were changed in the lease's folder: brings them to its pod, soon. */
+  keysChanged(leaseId: string): void;
   /** Looks at the lease's term again. */
   rearm(leaseId: string): void;
   /** Says again how an ended lease is. */

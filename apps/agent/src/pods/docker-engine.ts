@@ -17,6 +17,7 @@ import {
   type PullProgress,
 } from './pod-engine.ts';
 import { followPull } from './pull.ts';
+import { packTar, type PackedFile } from './tar.ts';
 
 const QUICK_MS = 15_000;
 const SLOW_MS = 120_000;
@@ -75,6 +76,13 @@ export class DockerEngine implements PodEngine {
     const left = await this.findPod(labels[LABELS.lease] ?? '');
     if (left === null) throw new EngineRefusal(409, messageOf(answer));
     return left.id;
+  }
+
+  async putFiles(id: string, files: readonly PackedFile[]): Promise<void> {
+    await this.#guard(async () => {
+      const options = { path: '/', abortSignal: AbortSignal.timeout(QUICK_MS) };
+      await this.#docker.getContainer(id).putArchive(packTar(files), options);
+    });
   }
 
   async startPod(id: string): Promise<void> {

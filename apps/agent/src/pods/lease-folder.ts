@@ -1,8 +1,10 @@
 /** The folder of one lease that its pod sees at /run/celium: the SSH host key, and the keys that may log in. */
-import { chmod, chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CeliumError } from '@celium/contract';
+import { POD_PATHS } from './plain-profile.ts';
+import type { PackedFile } from './tar.ts';
 
 /** Whom the files belong to: root of the pod as the host sees it. */
 export interface PodOwner {
@@ -11,6 +13,13 @@ export interface PodOwner {
 }
 
 export interface LeaseFolders {
+  /**
+   * `mounted`: pods see the folder itself. `copied`: its files are put into the container, because this process cannot
+   * give files to the pod's root.
+   */
+  readonly delivery: 'mounted' | 'copied';
+  /** The files, as they are to be put into a container. */
+  pack(leaseId: string): Promise<PackedFile[]>;
   /** Path of the folder that the pod mounts; it exists while the lease does. */
   path(leaseId: string): string;
   /** True when the lease's host key is there. */
@@ -26,7 +35,7 @@ export interface LeaseFolders {
 const HOST_KEY = 'ssh_host_ed25519_key';
 const AUTHORIZED_KEYS = 'authorized_keys';
 
-/** Folders of leases below `stateDir/leases`; `owner` is null where root of a pod is root of the host and so are we. */
+/** Folders of leases below `stateDir/leases`; `owner` is null where we cannot give files away. */
 export class StateLeaseFolders implements LeaseFolders {
   readonly #root: string;
   readonly #owner: PodOwner | null;
@@ -34,6 +43,25 @@ export class StateLeaseFolders implements LeaseFolders {
   constructor(stateDir: string, owner: PodOwner | null) {
     this.#root = join(stateDir, 'leases');
     this.#owner = owner;
+  }
+
+  get delivery(): 'mounted' | 'copied' {
+    return this.#owner === null ? 'copied' : 'mounted';
+  }
+
+  async pack(leaseId: string): Promise<PackedFile[]> {
+    const modes: Array<[name: string, mode: number]> = [
+      [HOST_KEY, 0o600],
+      [AUTHORIZED_KEYS, 0o644],
+    ];
+    const folder = POD_PATHS.lease.slice(1);
+    return await Promise.all(
+      modes.map(async ([name, mode]) => ({
+        path: `${folder}/${name}`,
+        content: await readFile(join(this.path(leaseId), name), 'utf8'),
+        mode,
+      })),
+    );
   }
 
   path(leaseId: string): string {

@@ -44,8 +44,8 @@ export interface PodPlan {
   hostIp: string;
   network: string;
   limits: PodLimits;
-  /** Folder on the host with the host key and authorized_keys. */
-  leaseFolder: string;
+  /** Folder on the host with the host key and authorized_keys; null when they are copied in. */
+  leaseFolder: string | null;
   /** Folder on the host with the prover, or null. */
   toolsFolder: string | null;
   /** Name of the volume, or null. */
@@ -122,7 +122,8 @@ export function plainProfile(plan: PodPlan): PodContainer {
 
 function mountsOf(plan: PodPlan): object[] {
   const readOnly = (Source: string, Target: string): object => ({ Type: 'bind', Source, Target, ReadOnly: true });
-  const mounts = [readOnly(plan.leaseFolder, POD_PATHS.lease)];
+  const mounts: object[] = [];
+  if (plan.leaseFolder !== null) mounts.push(readOnly(plan.leaseFolder, POD_PATHS.lease));
   if (plan.toolsFolder !== null) mounts.push(readOnly(plan.toolsFolder, POD_PATHS.tools));
   if (plan.volume !== null) mounts.push({ Type: 'volume', Source: plan.volume, Target: POD_PATHS.volume });
   return mounts;

@@ -1,5 +1,6 @@
 /** What the agent needs of a container engine. A port: Docker implements it, and a simulator can. */
 import type { PodContainer } from './plain-profile.ts';
+import type { PackedFile } from './tar.ts';
 
 /** A container as the engine has it. Times are the engine's, unix ms; null while they have not come. */
 export interface PodSighting {
@@ -73,6 +74,8 @@ export interface PodEngine {
   inspectPod(id: string): Promise<PodEnding | null>;
   /** Makes a container and returns its id; one of the same name that was left behind is returned instead. */
   createPod(container: PodContainer): Promise<string>;
+  /** Puts files into a container, running or not; they belong to its root. */
+  putFiles(id: string, files: readonly PackedFile[]): Promise<void>;
   /** Starts it. Throws `PortTaken`. */
   startPod(id: string): Promise<void>;
   /** Ends its first process: asks, and after `graceMs` kills. */

@@ -74,6 +74,7 @@ export async function bringUp(
       id = await create(recordOf(leaseId, ports.store), image, ports, signal);
     }
     ports.crash('agent.pod.created');
+    await deliverKeys(leaseId, id, ports);
     try {
       return await start(leaseId, id, ports, observer, signal);
     } catch (fault) {
@@ -157,10 +158,19 @@ function containerOf(
       cpuCores: Math.min(machine.host.cpuCores, ports.host.cpuCores),
       memoryBytes: Math.min(machine.host.memoryBytes, ports.host.memoryBytes),
     }),
-    leaseFolder: ports.folders.path(record.leaseId),
+    leaseFolder: ports.folders.delivery === 'mounted' ? ports.folders.path(record.leaseId) : null,
     toolsFolder: ports.toolsFolder,
     volume,
   });
+}
+
+/** Puts host key and authorized keys into a container that does not mount them. */
+export async function deliverKeys(
+  leaseId: string,
+  id: string,
+  ports: Pick<PodPorts, 'folders' | 'engine'>,
+): Promise<void> {
+  if (ports.folders.delivery === 'copied') await ports.engine.putFiles(id, await ports.folders.pack(leaseId));
 }
 
 /** Waits for SSH on the published port. */

@@ -9,11 +9,11 @@ import type { CancelTimer } from '../clock.ts';
 import type { LeaseWork } from '../leases/lease-desk.ts';
 import { leftOfTermMs, noteTerm, type Moment } from '../leases/term.ts';
 import { explain, type Log } from '../log.ts';
-import { volumeName } from '../pods/docker-engine.ts';
 import { EngineAway, type PodDeath, type PodSighting } from '../pods/pod-engine.ts';
 import { readyMs, type GoneReason, type LeaseRecord } from '../store/lease-record.ts';
+import { forgetOldLeases, removeOldVolumes } from './housekeeping.ts';
 import { findOrphans, planLease } from './plan.ts';
-import { bringUp, type PodPorts } from './pod-start.ts';
+import { bringUp, deliverKeys, type PodPorts } from './pod-start.ts';
 
 const FULL_PASS_MS = 30_000;
 const ENGINE_RETRY_MS = 1_000;
@@ -23,9 +23,6 @@ const RETRY_LAST_MS = 30_000;
 const LONGEST_TIMER_MS = 6 * 3_600_000;
 /** A pod that restarted behind our back started this much after it was ready. */
 const RESTART_SLACK_MS = 2_000;
-const VOLUME_KEPT_MS = 24 * 3_600_000;
-const RECORD_KEPT_MS = 48 * 3_600_000;
-const TOMBSTONE_KEPT_MS = 400 * 24 * 3_600_000;
 const LOG_TAIL_BYTES = 600;
 
 export interface ReconcilerPorts extends PodPorts {
@@ -113,6 +110,15 @@ export class Reconciler implements LeaseWork {
     worker.abort.abort(new Error(GIVE_UP));
     this.#tell(leaseId, 'stopping', detail);
     this.wake(leaseId);
+  }
+
+  keysChanged(leaseId: string): void {
+    const record = this.#ports.store.lease(leaseId);
+    if (record === undefined || record.podInstance === null || record.end !== null || this.#stopped) return;
+    deliverKeys(leaseId, record.podInstance, this.#ports).catch((fault: unknown) => {
+      this.#ports.log.warn({ leaseId, fault: explain(fault) }, 'changed keys did not reach the pod; it is tried again');
+      this.#ports.clock.after(ENGINE_RETRY_MS, () => this.keysChanged(leaseId));
+    });
   }
 
   rearm(leaseId: string): void {
@@ -220,8 +226,8 @@ export class Reconciler implements LeaseWork {
         else if (record.gone === null) this.#note(record);
       }
       await networks.adopt();
-      await this.#removeOldVolumes();
-      this.#forgetOld();
+      await removeOldVolumes(this.#ports);
+      for (const leaseId of forgetOldLeases(this.#ports)) this.#workers.delete(leaseId);
     } catch (fault) {
       if (fault instanceof EngineAway) this.engineLost(explain(fault));
       else log.error({ fault: explain(fault) }, 'a full pass failed and is repeated');
@@ -313,6 +319,8 @@ export class Reconciler implements LeaseWork {
     const mark = { bootId: identity.bootId, monotonicMs: clock.monotonicMs(), atMs: Math.floor(clock.nowMs()) };
     store.update(leaseId, { ready: mark }, false);
     this.#tell(leaseId, 'ready', null);
+    // A command may have changed them between their delivery and now.
+    this.keysChanged(leaseId);
   }
 
   async #remove(record: LeaseRecord, pod: PodSighting | null, worker: Worker): Promise<void> {
@@ -421,28 +429,6 @@ export class Reconciler implements LeaseWork {
     if (record.ready !== null && worker.death === null && worker.state !== 'ready') return this.wake(record.leaseId);
     const noted = readyMs(record, identity.bootId, diedMs(record, worker) ?? clock.monotonicMs());
     store.update(record.leaseId, { term: noteTerm(record.term, this.#moment()), notedReadyMs: noted }, false);
-  }
-
-  async #removeOldVolumes(): Promise<void> {
-    const { engine, store, clock } = this.#ports;
-    for (const { name, leaseId } of await engine.listVolumes()) {
-      const record = store.lease(leaseId);
-      const isKept =
-        record !== undefined && (record.gone === null || clock.nowMs() - record.gone.atMs < VOLUME_KEPT_MS);
-      if (!isKept && name === volumeName(leaseId)) await engine.removeVolume(name);
-    }
-  }
-
-  #forgetOld(): void {
-    const { store, clock } = this.#ports;
-    const nowMs = clock.nowMs();
-    for (const record of store.all()) {
-      if (record.gone === null || nowMs - record.gone.atMs < RECORD_KEPT_MS) continue;
-      if (!record.noted && record.request.body.authorityKind === 'market') continue;
-      store.forget(record.leaseId);
-      this.#workers.delete(record.leaseId);
-    }
-    store.forgetTombstonesBefore(nowMs - TOMBSTONE_KEPT_MS);
   }
 
   #workerOf(leaseId: string): Worker {

@@ -196,6 +196,8 @@ export class AgentInMemory {
   #folders(): LeaseFolders {
     const keys = this.keysOfPods;
     return {
+      delivery: 'mounted',
+      pack: async () => [],
       path: (leaseId) => `/leases/${leaseId}`,
       hasKey: (leaseId) => keys.has(leaseId),
       create: async (leaseId, _hostKey, sshKeys) => void keys.set(leaseId, sshKeys),

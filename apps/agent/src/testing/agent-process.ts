@@ -1,6 +1,16 @@
 /** A real agent process on this machine's engine, for tests: its own state folder, manifest, ports and SSH key. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,9 +85,10 @@ export class TestMachine {
   }
 
   /** Starts the agent and waits until it serves. Throws with its own error when it does not. */
-  async start(options: { crashAt?: string; args?: string[] } = {}): Promise<ProgressEvent> {
+  async start(options: { crashAt?: string; args?: string[]; uid?: number } = {}): Promise<ProgressEvent> {
+    const { uid } = options;
     const child = spawn(
-      process.execPath,
+      uid === undefined ? process.execPath : this.#giveTo(uid),
       [
         MAIN,
         '--state',
@@ -93,6 +104,7 @@ export class TestMachine {
       ],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
+        ...(uid === undefined ? {} : { uid, gid: statSync(this.socket).gid }),
         env: { ...process.env, ...(options.crashAt === undefined ? {} : { CELIUM_CRASH_AT: options.crashAt }) },
       },
     );
@@ -111,6 +123,15 @@ export class TestMachine {
         reject(new Error(`the agent ended: ${status ?? signal}\n${this.log.slice(-10).join('\n')}`));
       });
     });
+  }
+
+  /** Gives the state folder to another user, and that user a Node that it may run; its path. */
+  #giveTo(uid: number): string {
+    const node = join(this.dir, 'node');
+    copyFileSync(process.execPath, node);
+    for (const name of ['.', ...readdirSync(this.dir)]) chownSync(join(this.dir, name), uid, uid);
+    chmodSync(node, 0o755);
+    return node;
   }
 
   /** Waits until the agent has ended by itself; the signal that ended it. */

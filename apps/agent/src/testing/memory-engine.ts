@@ -76,6 +76,10 @@ export class MemoryEngine implements PodEngine {
     return id;
   }
 
+  async putFiles(): Promise<void> {
+    this.#answer();
+  }
+
   async startPod(id: string): Promise<void> {
     this.#answer();
     const fault = this.startFaults.shift();
