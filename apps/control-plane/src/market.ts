@@ -27,7 +27,7 @@ import { receiptRoutes } from './receipts/receipts.routes.ts';
 import { agentEvents } from './rentals/agent-word.flow.ts';
 import { carryOutEffect, dropSshKeyFromPods } from './rentals/commands.flow.ts';
 import { startClockwork } from './rentals/clockwork.worker.ts';
-import type { RentalParts } from './rentals/parts.ts';
+import { HOST_KEY_WRONG, type RentalParts } from './rentals/parts.ts';
 import { startProbing, type Absence, type Probing } from './rentals/probing.worker.ts';
 import { takeStep } from './rentals/rentals.flow.ts';
 import { rentalRoutes } from './rentals/rentals.routes.ts';
@@ -165,7 +165,7 @@ function composeRentals(needs: RentalNeeds): { rentals: RentalParts; probing: Pr
     // The watch is built before the flows that it calls; it calls them only once something is watched.
     onProbed: async (rentalId, probe) =>
       void (await takeStep(rentals, rentalId, { probe, command: { type: 'probe-ready' } })),
-    onMismatch: async (rentalId, detail) => void (await takeStep(rentals, rentalId, { detail })),
+    onMismatch: async (rentalId) => void (await takeStep(rentals, rentalId, { detail: HOST_KEY_WRONG })),
   });
   const rentals: RentalParts = {
     database,

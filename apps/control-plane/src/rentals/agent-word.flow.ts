@@ -5,9 +5,11 @@ import type { AgentSighting, MarketMoment, RentalCommand } from '@celium/domain'
 import type { AgentEvents } from '../machines/gateway.ts';
 import type { AgentSession } from '../machines/sessions.ts';
 import { stopUnknownLease } from './commands.flow.ts';
-import type { RentalParts, RentalRow } from './parts.ts';
+import { HOST_KEY_WRONG, type RentalParts, type RentalRow } from './parts.ts';
 import { takeStep, type RentalStep } from './rentals.flow.ts';
 import { findByLease, findByRequest, listOpenLeases } from './rentals.store.ts';
+
+const NOT_REACHED_YET = 'the machine says that the pod is ready; the market cannot reach it yet';
 
 /** The market's ears. */
 export function agentEvents(parts: RentalParts): AgentEvents {
@@ -148,7 +150,8 @@ function detailOfStatus(row: RentalRow, lease: LeaseStatus): string | null {
     case 'starting':
       return lease.detail ?? 'the pod starts';
     case 'ready':
-      return row.rental.probeReady ? null : 'the machine says that the pod is ready; the market cannot reach it yet';
+      // What a probe has found wrong is more than that nothing came through.
+      return row.rental.probeReady || row.detail === HOST_KEY_WRONG ? null : NOT_REACHED_YET;
     case 'granted':
     case 'stopping':
       return null;

@@ -63,6 +63,10 @@ export interface RentalParts {
   sshKeysOf(db: Queries, accountId: string): Promise<PodKey[]>;
 }
 
+/** What a renter reads when the pod's key exchange shows another key than the grant. */
+export const HOST_KEY_WRONG =
+  'the pod’s SSH host key is not the one of the grant; the market does not count it as reached';
+
 /** One rental as it is stored. */
 export interface RentalRow {
   rentalId: string;

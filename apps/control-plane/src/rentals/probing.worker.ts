@@ -34,7 +34,7 @@ export interface ProbingParts {
   /** Told of every probe that got through. */
   onProbed(rentalId: string, probe: { moment: MarketMoment; marketWasAway: boolean }): Promise<void>;
   /** Told once when the host key is another than the grant's. */
-  onMismatch(rentalId: string, detail: string): Promise<void>;
+  onMismatch(rentalId: string): Promise<void>;
 }
 
 interface Watch {
@@ -84,7 +84,7 @@ export function startProbing(parts: ProbingParts): Probing {
     if (!answer.ok) {
       if (answer.reason === 'host-key-mismatch' && !watch.mismatched) {
         watch.mismatched = true;
-        await parts.onMismatch(watch.row.rentalId, answer.detail);
+        await parts.onMismatch(watch.row.rentalId);
       }
       return false;
     }
