@@ -103,6 +103,7 @@ function assemble(
     transcripts: new TranscriptFiles(settings.stateFolder),
     visits: new Visits(database),
     running: new Set<string>(),
+    timing: new Set<string>(),
     crash: crashAt(process.env['CELIUM_CRASH_AT'], () => process.kill(process.pid, 'SIGKILL')),
     finalizedBlock: async () => (await chain.heads()).finalized,
     proverCommand: settings.proverCommand,

@@ -1,11 +1,11 @@
 /** Which machines are visited: those that are due, a few at a time, and a busy one is noted and left in peace. */
 
-import { keyFromUri } from '@celium/chain';
 import { afterEach, expect, test } from 'vitest';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
 import { Scheduler, type SchedulerPorts } from './scheduler.ts';
 import { Visits } from './state/visits.ts';
 import { openCheckBench, type CheckBench } from './testing/check-bench.ts';
+import { MARKET } from './testing/local-agent.ts';
 
 const closers: Array<() => void> = [];
 afterEach(() => closers.splice(0).forEach((close) => close()));
@@ -57,7 +57,7 @@ test('a failed check is repeated soon', async () => {
 
 test('a busy machine is noted with its reason, and visited again after a pause', async () => {
   const { bench, turn, lines, scheduler } = await schedule();
-  await bench.agent.leaseTo(keyFromUri('//market'), bench.known.machine.units);
+  await bench.agent.leaseTo(MARKET, bench.known.machine.units);
   expect(await turn()).toEqual(['busy']);
   expect(lines[0]).toMatchObject({ reason: { code: 'UNITS_BUSY' } });
   expect(scheduler.describe()).toMatchObject([{ lastVisit: { outcome: 'busy' } }]);
@@ -69,7 +69,7 @@ test('a busy machine is noted with its reason, and visited again after a pause',
 test('units that were busy are asked for later, without testing the others again', async () => {
   const units = ['GPU-00000001-aaaa', 'GPU-00000002-bbbb'];
   const { bench, turn, lines } = await schedule({ units });
-  await bench.agent.leaseTo(keyFromUri('//market'), [units[0]!]);
+  await bench.agent.leaseTo(MARKET, [units[0]!]);
   expect(await turn()).toEqual(['pass']);
   expect(lines[0]).toMatchObject({ unit: units[1], tested: 1, leased: 1 });
   bench.agent.leases.clear();

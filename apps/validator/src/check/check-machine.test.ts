@@ -7,9 +7,9 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { systemTime } from '../clock.ts';
 import { gentleClock, hastyClock, openCheckBench, VALIDATOR, type CheckBench } from '../testing/check-bench.ts';
 import type { Cheat } from '../testing/cheating-prover.ts';
+import { MARKET } from '../testing/local-agent.ts';
 import { checkMachine, type CheckReport } from './check-machine.ts';
 
-const MARKET = keyFromUri('//market');
 const OTHER_HOST_KEY = `ssh-ed25519 ${Buffer.concat([
   Buffer.from('0000000b7373682d6564323535313900000020', 'hex'),
   Buffer.alloc(32, 9),
@@ -155,6 +155,12 @@ describe('a busy machine', () => {
   test('that shows a grant which is not signed by its own key has proven nothing', async () => {
     const bench = open();
     await bench.agent.leaseTo(MARKET, bench.known.machine.units, keyFromUri('//somebody'));
+    expect(await check(bench)).toMatchObject({ kind: 'busy', code: 'BUSY_UNPROVEN' });
+  });
+
+  test('that leased itself to somebody whom its manifest does not list has proven nothing', async () => {
+    const bench = open();
+    await bench.agent.leaseTo(keyFromUri('//friend'), bench.known.machine.units);
     expect(await check(bench)).toMatchObject({ kind: 'busy', code: 'BUSY_UNPROVEN' });
   });
 

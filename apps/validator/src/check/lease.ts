@@ -1,6 +1,6 @@
 /** Verification leases: written down, asked for, waited for and always stopped, across crashes too. */
 
-import { documentHash, signDocument, type KeySigner } from '@celium/chain';
+import { documentHash, signDocument, verifyDocument, type KeySigner } from '@celium/chain';
 import { canonicalJson, type CrashHere, type LeaseStatus, type ManifestMachine, type Signed } from '@celium/contract';
 import { BASE_IMAGE, MAX_CHECK_TERM_MS } from '@celium/domain';
 import { createHash } from 'node:crypto';
@@ -123,18 +123,20 @@ function faultOfGrant(
   return null;
 }
 
-/** A busy refusal has to show the grant that is in the way, signed by the same machine key and of a kind that goes before a check. */
+/**
+ * A busy refusal has to show the grant that is in the way: signed by the same machine key, of these units, and of a kind that goes before a check
+ * (paid, to a market that the manifest lists) or of another validator's check.
+ */
 function readRefusal(refusal: Signed<'lease-refusal'>, machine: ManifestMachine): LeaseResult {
   const { code, message, busyWith } = refusal.body;
   if (code !== 'UNITS_BUSY') return { kind: 'refused', code, message };
-  const held = busyWith?.body.units.filter((unit) => machine.units.includes(unit)) ?? [];
-  const good =
-    busyWith !== undefined &&
-    busyWith.signer === machine.machineKey &&
-    busyWith.body.machineId === machine.machineId &&
-    (busyWith.body.kind === 'paid' || busyWith.body.kind === 'verification') &&
-    held.length > 0;
-  return { kind: 'busy', grant: good ? (busyWith as Signed<'grant'>) : null, units: held, message };
+  const shown = verifyDocument('grant', busyWith, { signer: machine.machineKey });
+  if (!shown.ok || shown.body.machineId !== machine.machineId) return { kind: 'busy', grant: null, units: [], message };
+  const { kind, authority, units } = shown.body;
+  const held = units.filter((unit) => machine.units.includes(unit));
+  const paid = kind === 'paid' && machine.markets.some((market) => market.key === authority);
+  const good = held.length > 0 && (paid || kind === 'verification');
+  return { kind: 'busy', grant: good ? shown.signed : null, units: held, message };
 }
 
 /** Waits until the pod of a lease is ready. Anything else than `ready` is the lease as last seen, or why it could not be seen. */

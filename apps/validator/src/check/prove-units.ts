@@ -33,6 +33,8 @@ export interface ProvingPorts {
   proverCommand: readonly string[];
   /** Which size of proof a unit gets. */
   sizeClassOf: (unit: string) => SizeClass;
+  /** Runs that are being timed: whatever else this process has to do waits for them. */
+  timing: Set<string>;
 }
 
 /** One unit, and which size of proof it gets. */
@@ -92,6 +94,7 @@ export async function proveUnits(
   });
 
   const connections: ShellConnection[] = [];
+  ports.timing.add(barrierId);
   try {
     for (let from = 0; from < plans.length; from += SHELLS_PER_CONNECTION) {
       const connection = await ports.shells.connect(
@@ -136,6 +139,7 @@ export async function proveUnits(
     );
     return stalledRun(answers, rateOf(known)) ?? done(answers, hostKeyHash);
   } finally {
+    ports.timing.delete(barrierId);
     for (const connection of connections) connection.close();
   }
 }

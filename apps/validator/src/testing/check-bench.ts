@@ -76,6 +76,7 @@ export function openCheckBench(
     finalizedBlock: async () => BLOCK,
     proverCommand: ['/.celium/prover'],
     sizeClassOf: () => 'micro',
+    timing: new Set(),
     auditor: { audit: async (transcript) => ({ outcome: auditTranscript(transcript), cpuSeconds: 0.1 }) },
     receipts: new ReceiptBook(database),
     transcripts: new TranscriptFiles(folder),

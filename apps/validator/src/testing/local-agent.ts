@@ -10,6 +10,9 @@ interface LocalLease {
   grant: Signed<'grant'>;
 }
 
+/** The market that the manifest of every test machine lists. */
+export const MARKET = keyFromUri('//market');
+
 /** Host key of every pod of this agent. */
 export const POD_HOST_KEY = `ssh-ed25519 ${Buffer.concat([
   Buffer.from('0000000b7373682d6564323535313900000020', 'hex'),
@@ -48,7 +51,7 @@ export class LocalAgent implements AgentPort {
       offer: { priceMicroUsdPerUnitHour: '360000', committedUntilMs: 0 },
       declaredWorkPerSecond: options.declaredWorkPerSecond ?? 100,
       host: { cpuCores: 2, memoryBytes: 4_000_000_000, diskBytes: 10_000_000_000 },
-      markets: [],
+      markets: [{ url: 'http://127.0.0.1:7740', key: Buffer.from(MARKET.publicKey).toString('hex') }],
       payoutColdkey: this.provider.ss58,
     };
   }
