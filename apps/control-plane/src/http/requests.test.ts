@@ -4,7 +4,7 @@ import { keyFromUri, signRequest } from '@celium/chain';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SSH_KEY, TestMarket, type Renter } from '../testing/test-market.ts';
-import { eventually } from '../testing/eventually.ts';
+import { PATIENCE } from '../testing/patience.ts';
 
 let market: TestMarket;
 let alice: Renter;
@@ -220,9 +220,13 @@ describe('a signed request of a validator', () => {
 
   test('when refused is published in the log', async () => {
     await market.call('publishReceipt', await signed({ audience: 'e'.repeat(64) }));
-    await eventually(async () =>
-      (await market.call('readLog', { query: { limit: '1000' } })).body.entries.map((entry) => entry.kind),
-    ).toContain('refused-signature');
+    await expect
+      .poll(
+        async () =>
+          (await market.call('readLog', { query: { limit: '1000' } })).body.entries.map((entry) => entry.kind),
+        PATIENCE,
+      )
+      .toContain('refused-signature');
   });
 });
 

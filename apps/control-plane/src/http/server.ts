@@ -2,7 +2,7 @@
 import { CeliumError, ERRORS, ROUTES, errorBody, type ErrorCode, type OperationId, type Route } from '@celium/contract';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { namedDatabaseFault, type MarketDatabase } from '../database/market-database.ts';
 import type { MarketPorts } from '../ports.ts';
 import type { Authenticate } from './access.ts';

@@ -2,7 +2,7 @@
 import { replayLog, toHex, verifyDocument } from '@celium/chain';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestMarket } from '../testing/test-market.ts';
-import { eventually } from '../testing/eventually.ts';
+import { PATIENCE } from '../testing/patience.ts';
 
 let market: TestMarket;
 beforeAll(async () => {
@@ -17,7 +17,7 @@ test('what happens is in the log, chained and under a signed head; renters are p
   await market.call('stopRental', { key: renter.key, params: { rentalId: rental.rentalId } });
   offer.agent.say(offer.agent.status(grant, 'gone', 10, { goneReason: 'stopped' }));
   const read = async () => (await market.call('readLog', { query: { limit: '1000' } })).body;
-  await eventually(async () => (await read()).entries.map((entry) => entry.kind)).toContain('rental-ended');
+  await expect.poll(async () => (await read()).entries.map((entry) => entry.kind), PATIENCE).toContain('rental-ended');
 
   const { head, entries } = await read();
   expect(entries.map((entry) => entry.kind)).toEqual(['receipt', 'grant', 'rental-started', 'rental-ended']);
@@ -39,7 +39,7 @@ test('a log that goes on after a restart is still one chain', async () => {
   await market.open();
   await market.newOffer();
   const read = async () => (await market.call('readLog', { query: { limit: '1000' } })).body;
-  await eventually(async () => (await read()).entries.length).toBeGreaterThan(4);
+  await expect.poll(async () => (await read()).entries.length, PATIENCE).toBeGreaterThan(4);
   const { head, entries } = await read();
   expect(replayLog(entries, { head: head?.body ?? { height: 0, hash: '' } })).toMatchObject({ ok: true });
 });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FakeAgent, machineOf, makeProvider, signManifest, type ManifestChanges } from '../testing/fake-agent.ts';
 import { TestMarket } from '../testing/test-market.ts';
 import { isPrivateHost } from './addresses.ts';
-import { eventually } from '../testing/eventually.ts';
+import { PATIENCE } from '../testing/patience.ts';
 
 let market: TestMarket;
 beforeAll(async () => {
@@ -45,7 +45,7 @@ test('a machine is listed when its agent has shown a manifest, and is offline wh
     notice: expect.stringContaining('can read its memory'),
   });
   agent.close();
-  await eventually(async () => (await listed())?.online).toBe(false);
+  await expect.poll(async () => (await listed())?.online, PATIENCE).toBe(false);
 });
 
 describe('a manifest is refused', () => {

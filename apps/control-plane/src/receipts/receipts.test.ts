@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeProvider, type FakeProvider } from '../testing/fake-agent.ts';
 import { TestMarket } from '../testing/test-market.ts';
-import { eventually } from '../testing/eventually.ts';
+import { PATIENCE } from '../testing/patience.ts';
 
 let market: TestMarket;
 beforeAll(async () => {
@@ -30,9 +30,12 @@ test('a receipt verifies the machine, is shown as it was signed, and is in the l
   expect(body.receipts).toMatchObject([
     { signer: toHex(market.validator.publicKey), body: { futureField: { kept: true } } },
   ]);
-  await eventually(async () =>
-    (await market.call('readLog', { query: { limit: '1000' } })).body.entries.map((entry) => entry.kind),
-  ).toContain('receipt');
+  await expect
+    .poll(
+      async () => (await market.call('readLog', { query: { limit: '1000' } })).body.entries.map((entry) => entry.kind),
+      PATIENCE,
+    )
+    .toContain('receipt');
 });
 
 test('a receipt published twice counts once, and a later fail takes the pass away', async () => {

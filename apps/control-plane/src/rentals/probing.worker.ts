@@ -155,9 +155,9 @@ export function startProbing(parts: ProbingParts): Probing {
     },
     probeOnce,
     stop: async () => {
-      for (const rentalId of [...watches.keys()]) forget(rentalId);
+      for (const rentalId of watches.keys()) forget(rentalId);
       await scan.stop();
-      for (const rentalId of [...watches.keys()]) forget(rentalId);
+      for (const rentalId of watches.keys()) forget(rentalId);
       await Promise.all(running);
     },
   };

@@ -3,7 +3,7 @@ import { toHex } from '@celium/chain';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TestMarket, type Renter } from '../testing/test-market.ts';
 import type { FakeAgent } from '../testing/fake-agent.ts';
-import { eventually } from '../testing/eventually.ts';
+import { PATIENCE } from '../testing/patience.ts';
 
 let market: TestMarket;
 let renter: Renter;
@@ -71,7 +71,7 @@ test('a market that was away for ten minutes owes the provider for the gap, and 
     provider,
     leases: [offer.agent.status(grant, 'ready', 610_500)],
   });
-  await eventually(() => market.probes).toBeGreaterThan(1);
+  await expect.poll(() => market.probes, PATIENCE).toBeGreaterThan(1);
   market.clock.advance(10_000);
   agent.heartbeat([agent.status(grant, 'ready', 620_800)]);
   await stop(rental.rentalId);
@@ -90,9 +90,9 @@ test('a market that was away for ten minutes owes the provider for the gap, and 
 
 test('a market that comes back sends a request that was committed and not sent', async () => {
   offer.agent.close();
-  await eventually(
-    async () => (await market.call('getOffer', { params: { offerId: offer.offerId } })).body.online,
-  ).toBe(false);
+  await expect
+    .poll(async () => (await market.call('getOffer', { params: { offerId: offer.offerId } })).body.online, PATIENCE)
+    .toBe(false);
   const provider = offer.agent.provider;
   const agent = await market.connectAgent({ provider });
   const rentalId = await rent();

@@ -3,7 +3,7 @@ import { keyFromUri, signDocument } from '@celium/chain';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { SSH_KEY, TestMarket, type Renter } from '../testing/test-market.ts';
 import type { FakeAgent } from '../testing/fake-agent.ts';
-import { eventually } from '../testing/eventually.ts';
+import { PATIENCE } from '../testing/patience.ts';
 
 let market: TestMarket;
 let renter: Renter;
@@ -57,10 +57,12 @@ describe('before the pod runs', () => {
     await rent();
     const { request } = await offer.agent.expect('lease-request');
     const requests = () => offer.agent.frames.filter((frame) => frame.type === 'lease-request');
-    await eventually(() => {
-      market.clock.advance(500);
-      return requests().length;
-    }).toBeGreaterThan(1);
+    await expect
+      .poll(() => {
+        market.clock.advance(500);
+        return requests().length;
+      }, PATIENCE)
+      .toBeGreaterThan(1);
     expect(requests()[1]).toEqual({ type: 'lease-request', request });
   });
 
@@ -100,7 +102,7 @@ describe('before the pod runs', () => {
     const { request } = await offer.agent.expect('lease-request');
     const grant = await offer.agent.grant(request);
     offer.agent.say(offer.agent.status(grant, 'pulling', 0, { detail: 'the image is fetched' }));
-    await eventually(async () => (await read(rentalId)).detail).toBe('the image is fetched');
+    await expect.poll(async () => (await read(rentalId)).detail, PATIENCE).toBe('the image is fetched');
     const failed = { goneReason: 'start-failed' as const, detail: 'no such image' };
     offer.agent.say(offer.agent.status(grant, 'gone', 0, failed));
     expect(await read(rentalId, 'ended')).toMatchObject({ endReason: 'start-failed', detail: 'no such image' });
@@ -114,7 +116,7 @@ describe('before the pod runs', () => {
     const { request } = await offer.agent.expect('lease-request');
     const grant = await offer.agent.grant(request);
     offer.agent.say(offer.agent.status(grant, 'ready', 0));
-    await eventually(async () => (await read(rentalId)).detail).toContain('host key');
+    await expect.poll(async () => (await read(rentalId)).detail, PATIENCE).toContain('host key');
     expect(await read(rentalId)).toMatchObject({ state: 'starting', billableMs: 0 });
     await stop(rentalId);
     offer.agent.say(offer.agent.status(grant, 'gone', 5_000, { goneReason: 'stopped' }));
@@ -194,10 +196,12 @@ describe('while it runs', () => {
     const first = await offer.agent.expect('lease-command');
     expect(first.command.body).toMatchObject({ sequence: 2, action: { type: 'set-ssh-keys', sshKeys: [SSH_KEY] } });
     const commands = () => offer.agent.frames.filter((frame) => frame.type === 'lease-command');
-    await eventually(() => {
-      market.clock.advance(500);
-      return commands().length;
-    }).toBeGreaterThan(1);
+    await expect
+      .poll(() => {
+        market.clock.advance(500);
+        return commands().length;
+      }, PATIENCE)
+      .toBeGreaterThan(1);
     const again = await offer.agent.expect('lease-command', (frame) => frame.command.body.sequence === 3);
     expect(again.command.body.action).toEqual(first.command.body.action);
     const { leaseId } = grant.body;
@@ -221,9 +225,12 @@ describe('while it runs', () => {
     offer.agent.send({ type: 'logs', queryId, ok: true, text: 'hello\n' });
     expect((await asked).body).toEqual({ text: 'hello\n' });
     offer.agent.close();
-    await eventually(
-      async () => (await market.call('getLogs', { key: renter.key, params: { rentalId: rental.rentalId } })).code,
-    ).toBe('AGENT_UNAVAILABLE');
+    await expect
+      .poll(
+        async () => (await market.call('getLogs', { key: renter.key, params: { rentalId: rental.rentalId } })).code,
+        PATIENCE,
+      )
+      .toBe('AGENT_UNAVAILABLE');
   });
 
   test('a term is renewed long before it ends', async () => {
@@ -266,9 +273,9 @@ describe('an agent that comes back', () => {
   test('is told again to stop what was stopped while it was away', async () => {
     const { rental, grant } = await market.run(renter, offer);
     offer.agent.close();
-    await eventually(
-      async () => (await market.call('getOffer', { params: { offerId: offer.offerId } })).body.online,
-    ).toBe(false);
+    await expect
+      .poll(async () => (await market.call('getOffer', { params: { offerId: offer.offerId } })).body.online, PATIENCE)
+      .toBe(false);
     await stop(rental.rentalId);
     market.clock.advance(61_000);
     await read(rental.rentalId, 'ended');
@@ -279,7 +286,7 @@ describe('an agent that comes back', () => {
     });
     await agent.expect('lease-command', (frame) => frame.command.body.action.type === 'stop');
     agent.say(agent.status(grant, 'gone', 9_100, { goneReason: 'stopped' }));
-    await eventually(freeUnits).toBe(1);
+    await expect.poll(freeUnits, PATIENCE).toBe(1);
     await expectLedgerInOrder();
   });
 });

@@ -40,6 +40,6 @@ export class TestClock implements Clock {
   advance(ms: number): void {
     this.#aheadMs += ms;
     const { atMs } = this.moment();
-    for (const sleeper of [...this.#sleepers]) if (sleeper.untilMs <= atMs) sleeper.wake();
+    for (const sleeper of this.#sleepers) if (sleeper.untilMs <= atMs) sleeper.wake();
   }
 }
