@@ -84,7 +84,7 @@ test.each(WHILE_STOPPING)(
     const stoppedMs = performance.now();
 
     await start();
-    await expect.poll(() => machine.containers()).toEqual([]);
+    await expect.poll(() => machine.containers(), { timeout: 15_000 }).toEqual([]);
     await market.lease(leaseId, 'gone');
     market.send({ type: 'lease-request', request });
     const refusal = await market.refusal(request);

@@ -179,7 +179,7 @@ test('a container with our label that no lease explains is removed', async () =>
     Labels: { [LABELS.agent]: machine.machineKey, [LABELS.lease]: 'unknown', [LABELS.fence]: '1' },
   });
   await restart();
-  await expect.poll(() => machine.containers()).toEqual([]);
+  await expect.poll(() => machine.containers(), { timeout: 15_000 }).toEqual([]);
 });
 
 test('an agent that ends leaves no network behind', async () => {

@@ -10,6 +10,7 @@ import type { OwnManifest } from '../manifest/manifest-source.ts';
 import type { GrantLog } from '../publication/grant-log.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { LeaseStore } from '../store/lease-store.ts';
+import { RequestBudget } from './request-budget.ts';
 
 const MAX_BODY_BYTES = 1_310_720;
 const MAX_LOG_ENTRIES = 1_000;
@@ -48,6 +49,12 @@ export function makeApi(ports: ApiPorts): FastifyInstance {
   app.setNotFoundHandler((_request, reply) =>
     answerFault(new CeliumError('NOT_FOUND', 'no such path'), reply, ports.log),
   );
+
+  const budget = new RequestBudget(ports.clock);
+  app.addHook('onRequest', async (request) => {
+    if (!budget.take(request.ip))
+      throw new CeliumError('RATE_LIMITED', 'more than 50 requests a second from one address');
+  });
 
   app.get(AGENT_API.manifest, async () => ports.manifest().signed);
 

@@ -106,7 +106,7 @@ test('an ended lease is told until the market has taken note', async () => {
   await market.listen();
   await market.lease(leaseId, 'gone');
   market.send({ type: 'gone-noted', leaseId });
-  await expect.poll(() => agent.store.lease(leaseId)?.noted).toBe(true);
+  await expect.poll(() => agent.store.lease(leaseId)?.noted, { timeout: 10_000 }).toBe(true);
   await market.goAway();
   market.frames.length = 0;
   await market.listen();

@@ -16,6 +16,7 @@ const PLAN: PodPlan = {
   hostIp: '',
   network: 'cel-00000001',
   limits: { nanoCpus: 2_000_000_000, memoryBytes: 4_294_967_296, pids: 4_096 },
+  gpus: ['GPU-0a1b2c3d-0000-4000-8000-000000000001'],
   leaseFolder: '/state/leases/3f2b8c1e/run',
   toolsFolder: '/state/tools/0123',
   volume: 'celium-3f2b8c1e-volume',
@@ -36,6 +37,12 @@ test('no environment and no ports reach anything but the fields for them', () =>
       expect(withoutRenterFields(plan)).toEqual(reference);
     }),
   );
+});
+
+test('a machine without GPUs asks the engine for no device', () => {
+  const host = plainProfile({ ...PLAN, gpus: [] }).body.HostConfig as Record<string, unknown>;
+  expect(host.DeviceRequests).toEqual([]);
+  expect(host.Devices).toBeUndefined();
 });
 
 test('a pod that leases k of n units gets k/n of the machine, rounded down', () => {

@@ -44,6 +44,8 @@ export interface PodPlan {
   hostIp: string;
   network: string;
   limits: PodLimits;
+  /** UUIDs of the leased GPUs, and of no others; empty on a machine without. */
+  gpus: readonly string[];
   /** Folder on the host with the host key and authorized_keys; null when they are copied in. */
   leaseFolder: string | null;
   /** Folder on the host with the prover, or null. */
@@ -103,6 +105,7 @@ export function plainProfile(plan: PodPlan): PodContainer {
           plan.ports.map(({ pod, host }) => [`${pod}/tcp`, [{ HostIp: plan.hostIp, HostPort: String(host) }]]),
         ),
         Mounts: mountsOf(plan),
+        DeviceRequests: gpusOf(plan),
         Privileged: false,
         CapDrop: ['ALL'],
         CapAdd: [...CAPABILITIES],
@@ -118,6 +121,12 @@ export function plainProfile(plan: PodPlan): PodContainer {
       },
     },
   };
+}
+
+/** By UUID, never by index or `all`: an index may change at a reboot. Needs NVIDIA's container toolkit, or the start fails. */
+function gpusOf(plan: PodPlan): object[] {
+  if (plan.gpus.length === 0) return [];
+  return [{ Driver: 'nvidia', DeviceIDs: [...plan.gpus], Capabilities: [['gpu']] }];
 }
 
 function mountsOf(plan: PodPlan): object[] {

@@ -1,6 +1,7 @@
 /** Brings a lease's pod up, from wherever an earlier run of the agent left it, until SSH answers on its published port. */
 import { signDocument } from '@celium/chain';
 import { CeliumError, type CrashHere, type LeaseStatus } from '@celium/contract';
+import { isCpuUnit } from '@celium/domain';
 import type { Clock } from '../clock.ts';
 import type { AgentIdentity } from '../leases/lease-desk.ts';
 import type { OwnManifest } from '../manifest/manifest-source.ts';
@@ -158,6 +159,7 @@ function containerOf(
       cpuCores: Math.min(machine.host.cpuCores, ports.host.cpuCores),
       memoryBytes: Math.min(machine.host.memoryBytes, ports.host.memoryBytes),
     }),
+    gpus: body.units.filter((unit) => !isCpuUnit(unit)),
     leaseFolder: ports.folders.delivery === 'mounted' ? ports.folders.path(record.leaseId) : null,
     toolsFolder: ports.toolsFolder,
     volume,

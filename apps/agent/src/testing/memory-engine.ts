@@ -43,7 +43,13 @@ export class MemoryEngine implements PodEngine {
 
   async listPods(): Promise<PodSighting[]> {
     this.#answer();
-    return [...this.pods.values()].map((pod) => ({ ...pod }));
+    return [...this.pods.values()].map(({ id, leaseId, fence, state, network }) => ({
+      id,
+      leaseId,
+      fence,
+      state,
+      network,
+    }));
   }
 
   async findPod(leaseId: string): Promise<PodSighting | null> {
@@ -59,9 +65,11 @@ export class MemoryEngine implements PodEngine {
     this.#answer();
     const labels = container.body.Labels as Record<string, string>;
     const host = container.body.HostConfig as { NetworkMode: string };
+    const leaseId = labels[LABELS.lease] ?? '';
+    const left = [...this.pods.values()].find((pod) => pod.container.name === container.name);
+    if (left !== undefined) return left.id;
     this.#made += 1;
     const id = `pod-${this.#made}`;
-    const leaseId = labels[LABELS.lease] ?? '';
     this.pods.set(id, {
       id,
       leaseId,

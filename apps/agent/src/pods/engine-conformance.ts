@@ -1,0 +1,121 @@
+/** What every container engine must do for the agent: one list of claims, checked on Docker and on the engine in memory alike. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { volumeName } from './docker-engine.ts';
+import { BRIDGE_PREFIX } from './network-pool.ts';
+import { plainProfile, type PodContainer } from './plain-profile.ts';
+import type { PodDeath, PodEngine } from './pod-engine.ts';
+
+/** An engine to check: how pods of `image` are made on it, and how a pod is killed behind its back. */
+export interface ConformingEngine {
+  engine: PodEngine;
+  machineKey: string;
+  image: string;
+  hostPort: number;
+  kill(id: string): Promise<void>;
+}
+
+/** Registers the claims as tests. */
+export function describeEngine(name: string, open: () => Promise<ConformingEngine>): void {
+  let one: ConformingEngine;
+  const network = `${BRIDGE_PREFIX}${randomUUID().slice(0, 8)}`;
+  const containerOf = (leaseId: string): PodContainer =>
+    plainProfile({
+      leaseId,
+      fence: 7,
+      machineKey: one.machineKey,
+      image: one.image,
+      env: {},
+      ports: [{ pod: 22, host: one.hostPort }],
+      hostIp: '127.0.0.1',
+      network,
+      limits: { nanoCpus: 1e9, memoryBytes: 256 * 1024 ** 2, pids: 512 },
+      gpus: [],
+      leaseFolder: null,
+      toolsFolder: null,
+      volume: null,
+    });
+
+  beforeAll(async () => {
+    one = await open();
+    await one.engine.createNetwork(network);
+  });
+  afterAll(async () => {
+    for (const pod of await one.engine.listPods()) await one.engine.removePod(pod.id);
+    await one.engine.removeNetwork(network);
+  });
+
+  test(`${name}: a pod is created, runs, stops and is gone, and is seen as that each time`, async () => {
+    const { engine } = one;
+    const leaseId = randomUUID();
+    expect(await engine.findPod(leaseId)).toBe(null);
+    const id = await engine.createPod(containerOf(leaseId));
+    expect(await engine.findPod(leaseId)).toEqual({ id, leaseId, fence: 7, state: 'created', network });
+    expect(await engine.inspectPod(id)).toMatchObject({ running: false });
+    await engine.putFiles(id, [{ path: 'run/celium/note', content: 'x', mode: 0o644 }]);
+    await engine.startPod(id);
+    expect((await engine.listPods()).map((pod) => [pod.id, pod.state])).toEqual([[id, 'running']]);
+    expect(await engine.inspectPod(id)).toMatchObject({ running: true, finishedAtMs: null, exitCode: null });
+    await engine.stopPod(id, 5_000);
+    const ending = await engine.inspectPod(id);
+    expect(ending).toMatchObject({ running: false });
+    expect(ending?.finishedAtMs).toBeGreaterThanOrEqual(ending?.startedAtMs ?? Infinity);
+    expect(await engine.findPod(leaseId)).toMatchObject({ state: 'exited' });
+    await engine.removePod(id);
+    expect(await engine.inspectPod(id)).toBe(null);
+  });
+
+  test(`${name}: creating a pod twice under one lease gives the same container`, async () => {
+    const leaseId = randomUUID();
+    const id = await one.engine.createPod(containerOf(leaseId));
+    expect(await one.engine.createPod(containerOf(leaseId))).toBe(id);
+    await one.engine.removePod(id);
+  });
+
+  test(`${name}: removing and stopping what is not there is no error`, async () => {
+    const absent = 'f'.repeat(64);
+    await one.engine.stopPod(absent, 1_000);
+    await one.engine.removePod(absent);
+    await one.engine.removeNetwork(`${BRIDGE_PREFIX}absent`);
+    await one.engine.removeVolume(volumeName(randomUUID()));
+    expect(await one.engine.inspectPod(absent)).toBe(null);
+  });
+
+  test(`${name}: a death is told with its lease, time and exit status`, async () => {
+    const { engine } = one;
+    const leaseId = randomUUID();
+    const ending = new AbortController();
+    const told = Promise.withResolvers<PodDeath>();
+    const opened = Promise.withResolvers<void>();
+    const watching = engine.watchDeaths(opened.resolve, told.resolve, ending.signal);
+    await opened.promise;
+    const id = await engine.createPod(containerOf(leaseId));
+    await engine.startPod(id);
+    await one.kill(id);
+    const death = await told.promise;
+    expect(death).toMatchObject({ id, leaseId, exitCode: 137 });
+    const inspected = await engine.inspectPod(id);
+    expect(Math.abs((inspected?.finishedAtMs ?? death.atMs) - death.atMs)).toBeLessThan(1_000);
+    ending.abort();
+    await watching;
+    await engine.removePod(id);
+  });
+
+  test(`${name}: networks show whether a pod uses them, volumes whose they are`, async () => {
+    const { engine } = one;
+    const leaseId = randomUUID();
+    expect(await engine.listNetworks()).toEqual([{ name: network, used: false }]);
+    const id = await engine.createPod(containerOf(leaseId));
+    expect(await engine.listNetworks()).toEqual([{ name: network, used: true }]);
+    await engine.removePod(id);
+    await engine.createVolume(volumeName(leaseId), leaseId);
+    expect(await engine.listVolumes()).toEqual([{ name: volumeName(leaseId), leaseId }]);
+    await engine.removeVolume(volumeName(leaseId));
+    expect(await engine.listVolumes()).toEqual([]);
+  });
+
+  test(`${name}: an image that is not there is found to be not there`, async () => {
+    expect(await one.engine.findImage('celium/nothing:never')).toBe(null);
+    expect(await one.engine.findImage(one.image)).not.toBe(null);
+  });
+}
