@@ -1,7 +1,10 @@
 /** The whole path on a real engine: lease, pod, OpenSSH, prover, verdict, weights. Provers that cheat have their tests in `tests/`. */
 
+import { randomBytes } from 'node:crypto';
 import type { ProgressEvent } from '@celium/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeClientKey } from './shell/client-key.ts';
+import { createSshShells } from './shell/ssh-shell.ts';
 import { RealMachine } from './testing/real-machine.ts';
 
 const machine = new RealMachine();
@@ -30,3 +33,39 @@ test('a path that is slower than the deadline allows makes the answer late', { t
   expect(check).toMatchObject({ verdict: 'fail', reason: { code: 'late' } });
   await machine.untilEmpty();
 });
+
+test(
+  'OpenSSH with the key of the grant carries frames as they are; with another key it sees no login',
+  { timeout: 120_000 },
+  async () => {
+    const shells = createSshShells({ allowPrivate: true, randomBytes });
+    const clientKey = shells.newClientKey();
+    const pod = await machine.startPod(clientKey.publicLine);
+    const target = { host: '127.0.0.1', port: pod.port, clientKey };
+    const never = new AbortController().signal;
+
+    const other = makeClientKey(randomBytes).publicLine;
+    const refused = await shells.connect({ ...target, hostKey: other }, never);
+    expect(refused).toMatchObject({ kind: 'host-key-mismatch' });
+    expect(await machine.logsOf(pod.id)).not.toContain('Accepted publickey');
+
+    const connection = await shells.connect({ ...target, hostKey: pod.hostKey }, never);
+    if (!('openShell' in connection)) throw new Error(JSON.stringify(connection));
+    const frame = `CGP1${'Aa0+/'.repeat(780)}\n`;
+    const all = await Promise.all([connection.openShell(), connection.openShell()]);
+    for (const shell of all) {
+      const heard = new Promise<string>((resolve) => {
+        let text = '';
+        shell.onData((chunk) => {
+          text += Buffer.from(chunk).toString('latin1');
+          if (text.includes(frame)) resolve(text);
+        });
+      });
+      shell.write('stty raw -echo; exec cat\n');
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      shell.write(frame);
+      expect((await heard).endsWith(frame)).toBe(true);
+    }
+    connection.close();
+  },
+);

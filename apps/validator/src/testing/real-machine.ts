@@ -118,6 +118,32 @@ export class RealMachine {
     return stdout.split('\n').filter((id) => id !== '');
   }
 
+  /** Starts a container of the pods' base image that takes logins with this key; where its SSH server is, and its host key. */
+  async startPod(publicLine: string): Promise<{ id: string; port: number; hostKey: string }> {
+    const docker = async (...args: string[]): Promise<string> =>
+      (await run('docker', ['-H', `unix://${SOCKET}`, ...args], { timeout: 60_000 })).stdout.trim();
+    const image = (await docker('images', '-q', 'celium/base')).split('\n')[0] ?? '';
+    const label = `org.celium.agent=${String(this.#facts['machineKey'])}`;
+    const id = await docker('run', '-d', '--label', label, '-p', '127.0.0.1::22', image);
+    const tee = ['exec', '-i', id, 'tee', '/root/.ssh/authorized_keys'];
+    const writing = run('docker', ['-H', `unix://${SOCKET}`, ...tee], { timeout: 30_000 });
+    writing.child.stdin?.end(`${publicLine}\n`);
+    await writing;
+    const port = Number((await docker('port', id, '22')).split(':').at(-1));
+    let hostKey = '';
+    await this.#until(async () => {
+      hostKey = await docker('exec', id, 'cat', '/etc/ssh/ssh_host_ed25519_key.pub').catch(() => '');
+      return hostKey !== '' && (await this.logsOf(id)).includes('Server listening');
+    }, 'the SSH server to listen');
+    return { id, port, hostKey: hostKey.split(' ').slice(0, 2).join(' ') };
+  }
+
+  /** What a container said. */
+  async logsOf(id: string): Promise<string> {
+    const { stdout, stderr } = await run('docker', ['-H', `unix://${SOCKET}`, 'logs', id], { timeout: 30_000 });
+    return stdout + stderr;
+  }
+
   /** Waits for the last pod to be gone. */
   async untilEmpty(): Promise<void> {
     await this.#until(async () => (await this.containers()).length === 0, 'the last pod to be removed');
