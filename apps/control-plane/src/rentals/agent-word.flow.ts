@@ -43,6 +43,7 @@ async function workInGrant(parts: RentalParts, session: AgentSession, received: 
   const fault = faultOfGrant(parts, row, grant);
   if (fault !== null) {
     log.warn({ rentalId: row.rentalId, fault }, 'a grant was refused');
+    if (row.leaseId === grant.leaseId) return;
     await takeStep(parts, row.rentalId, {
       command: { type: 'refusal' },
       detail: `the machine answered with a grant that does not fit: ${fault}`,
@@ -61,7 +62,10 @@ function faultOfGrant(parts: RentalParts, row: RentalRow, grant: Grant): string 
   const units = new Set(grant.units);
   if (units.size !== row.units.length || row.units.some((unit) => !units.has(unit))) return 'it is for other units';
   if (!grant.ports.some((port) => port.pod === 22)) return 'it publishes no port 22';
-  if (row.leaseId !== null && row.leaseId !== grant.leaseId) return 'another lease was granted before';
+  if (row.grant === null) return null;
+  if (row.leaseId !== grant.leaseId) return 'another lease was granted before';
+  const { fence, hostKey } = row.grant.body;
+  if (grant.fence !== fence || grant.hostKey !== hostKey) return 'it changes the fence or the host key of its lease';
   return null;
 }
 
@@ -117,11 +121,9 @@ async function workInStatus(
 }
 
 function stepOfStatus(row: RentalRow, lease: LeaseStatus, session: AgentSession, received: MarketMoment): RentalStep {
-  const step: RentalStep = { command: commandOfStatus(row, lease) };
+  const step: RentalStep = { command: commandOfStatus(row, lease), detail: (now) => detailOfStatus(now, lease) };
   const sighting = sightingOf(lease, session, received);
   if (sighting !== null) step.sighting = sighting;
-  const detail = detailOfStatus(row, lease);
-  if (detail !== null) step.detail = detail;
   return step;
 }
 

@@ -114,7 +114,13 @@ export function startProbing(parts: ProbingParts): Probing {
   };
 
   const watch = (row: RentalRow): void => {
-    if (watches.has(row.rentalId)) return;
+    const known = watches.get(row.rentalId);
+    if (known !== undefined) {
+      // Told again with other ports: look there, now.
+      known.row = row;
+      known.nudge.abort();
+      return;
+    }
     const started: Watch = {
       row,
       stop: new AbortController(),
@@ -136,7 +142,7 @@ export function startProbing(parts: ProbingParts): Probing {
   const scan = startWorkerLoop({ name: 'probing', intervalMs: SCAN_INTERVAL_MS, clock, log }, async () => {
     const rows = await listProbed(parts.database.db, parts.replicaId, clock.now());
     const wanted = new Set(rows.map((row) => row.rentalId));
-    for (const row of rows) watch(row);
+    for (const row of rows) if (!watches.has(row.rentalId)) watch(row);
     for (const [rentalId, { row }] of watches) {
       // A grant stored while this scan ran is younger than its list.
       if (!wanted.has(rentalId) && row.rental.sinceMs < clock.now() - SCAN_INTERVAL_MS) forget(rentalId);

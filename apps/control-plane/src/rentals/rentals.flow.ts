@@ -27,8 +27,8 @@ export interface RentalStep {
   /** The agent's grant, checked. */
   grant?: Signed<'grant'>;
   command?: RentalCommand;
-  /** Words for the renter. */
-  detail?: string;
+  /** Words for the renter; given the row as it is now, null for nothing to say. */
+  detail?: string | ((row: RentalRow) => string | null);
   /** Charge what the meter shows, and top the hold up. */
   settle?: boolean;
 }
@@ -58,13 +58,18 @@ export async function stepRental(parts: RentalParts, tx: Tx, rentalId: string, s
   if (step.command?.type === 'pod-gone') await parts.outbox.finish(tx, rentalId, ALL_EFFECTS);
   row = withOutcome(before, row, step, nowMs);
   if (row !== before) await saveRental(tx, row);
-  if (row.grant !== null && before.grant === null) {
+  if (row.grant !== null && row.grant.signature !== before.grant?.signature) {
     const renter = parts.publicLog.pseudonym(row.accountId);
     await parts.publicLog.publish(tx, 'grant', { rentalId, renter, grant: row.grant });
   }
   if (row.rental.state !== before.rental.state) await onNewState(parts, tx, row, nowMs);
   await carryOutHere(parts, tx, before.rental, row, effects, nowMs);
-  const exhausted = step.settle === true && row.rental.state === 'running' ? await settle(parts, tx, row) : false;
+  let exhausted = false;
+  if (step.settle === true && row.rental.state === 'running') {
+    await settle(parts, tx, rentalId);
+    exhausted = await parts.billing.topUp(tx, row);
+  }
+  if (before.grant !== null && row.grant !== before.grant) tx.afterCommit(() => parts.probing.watch(row));
   const isNews = row.rental.state !== before.rental.state || row.detail !== before.detail;
   tx.afterCommit(() => afterwards(parts, row, isNews));
   return { row, exhausted };
@@ -93,13 +98,15 @@ function fold(row: RentalRow, step: RentalStep): RentalRow {
 
 function withOutcome(before: RentalRow, row: RentalRow, step: RentalStep, nowMs: number): RentalRow {
   const next = { ...row };
-  if (step.grant !== undefined && before.leaseId === null) {
+  if (step.grant !== undefined && (before.leaseId === null || before.rental.state !== 'ended')) {
+    // A machine may sign the grant of a lease again, with other ports, while its pod starts.
     next.grant = step.grant;
     next.leaseId = step.grant.body.leaseId;
     next.fence = step.grant.body.fence;
     next.termRenewedAtMs = nowMs;
   }
-  if (step.detail !== undefined && before.rental.state !== 'ended') next.detail = step.detail;
+  const said = typeof step.detail === 'function' ? step.detail(before) : step.detail;
+  if (said !== undefined && said !== null && before.rental.state !== 'ended') next.detail = said;
   if (row.rental.state === 'running' && before.rental.state !== 'running') next.detail = null;
   if (row.rental.state === 'ended' && before.rental.state !== 'ended') next.endedAtMs = nowMs;
   return next;
@@ -159,7 +166,7 @@ async function carryOutHere(
         await parts.outbox.write(tx, { rentalId, machineKey, type: 'stop-lease', payload: null });
         break;
       case 'settle':
-        await parts.billing.settle(tx, rentalId);
+        await settle(parts, tx, rentalId);
         break;
       case 'release-hold':
         await parts.billing.release(tx, rentalId);
@@ -171,12 +178,10 @@ async function carryOutHere(
   }
 }
 
-async function settle(parts: RentalParts, tx: Tx, row: RentalRow): Promise<boolean> {
-  await parts.billing.settle(tx, row.rentalId);
-  const exhausted = await parts.billing.topUp(tx, row);
+async function settle(parts: RentalParts, tx: Tx, rentalId: string): Promise<void> {
+  await parts.billing.settle(tx, rentalId);
   parts.ports.crashHere('market.settle.before-commit');
   tx.afterCommit(() => parts.ports.crashHere('market.settle.committed'));
-  return exhausted;
 }
 
 function afterwards(parts: RentalParts, row: RentalRow, isNews: boolean): void {

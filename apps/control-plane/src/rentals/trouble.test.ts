@@ -124,6 +124,19 @@ describe('before the pod runs', () => {
     expect(await bill(rentalId)).toMatchObject({ chargedMicroUsd: '0', freeSeconds: [{ reason: 'never ready' }] });
   });
 
+  test('a grant signed again with other ports is taken, one with another host key is not', async () => {
+    const rentalId = await rent();
+    const { request } = await offer.agent.expect('lease-request');
+    const first = await offer.agent.grant(request);
+    await read(rentalId, 'starting');
+    const { leaseId, fence } = first.body;
+    await offer.agent.grant(request, { leaseId, fence, ports: [{ pod: 22, host: 20_777 }] });
+    await expect.poll(async () => (await read(rentalId)).ssh?.port, PATIENCE).toBe(20_777);
+    await offer.agent.grant(request, { leaseId, fence, hostKey: SSH_KEY, ports: [{ pod: 22, host: 20_888 }] });
+    await offer.agent.settled();
+    expect((await read(rentalId)).ssh).toMatchObject({ port: 20_777, hostKey: first.body.hostKey });
+  });
+
   test('a stop before the grant is taken, and the late grant is stopped too', async () => {
     const rentalId = await rent();
     const { request } = await offer.agent.expect('lease-request');
