@@ -1,13 +1,17 @@
 /** What every container engine must do for the agent: one list of claims, checked on Docker and on the engine in memory alike. */
-import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { volumeName } from './docker-engine.ts';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ensureBaseImage } from '../engine/base-image.ts';
+import { callEngine } from '../engine/engine-api.ts';
+import { SOCKET } from '../testing/agent-process.ts';
+import { MemoryEngine } from '../testing/memory-engine.ts';
+import { DockerEngine, volumeName } from './docker-engine.ts';
 import { BRIDGE_PREFIX } from './network-pool.ts';
 import { plainProfile, type PodContainer } from './plain-profile.ts';
 import type { PodDeath, PodEngine } from './pod-engine.ts';
 
 /** An engine to check: how pods of `image` are made on it, and how a pod is killed behind its back. */
-export interface ConformingEngine {
+interface ConformingEngine {
   engine: PodEngine;
   machineKey: string;
   image: string;
@@ -16,7 +20,11 @@ export interface ConformingEngine {
 }
 
 /** Registers the claims as tests. */
-export function describeEngine(name: string, open: () => Promise<ConformingEngine>): void {
+function describeEngine(name: string, open: () => Promise<ConformingEngine>): void {
+  describe(name, () => claims(open));
+}
+
+function claims(open: () => Promise<ConformingEngine>): void {
   let one: ConformingEngine;
   const network = `${BRIDGE_PREFIX}${randomUUID().slice(0, 8)}`;
   const containerOf = (leaseId: string): PodContainer =>
@@ -45,7 +53,7 @@ export function describeEngine(name: string, open: () => Promise<ConformingEngin
     await one.engine.removeNetwork(network);
   });
 
-  test(`${name}: a pod is created, runs, stops and is gone, and is seen as that each time`, async () => {
+  test('a pod is created, runs, stops and is gone, and is seen as that each time', async () => {
     const { engine } = one;
     const leaseId = randomUUID();
     expect(await engine.findPod(leaseId)).toBe(null);
@@ -65,14 +73,14 @@ export function describeEngine(name: string, open: () => Promise<ConformingEngin
     expect(await engine.inspectPod(id)).toBe(null);
   });
 
-  test(`${name}: creating a pod twice under one lease gives the same container`, async () => {
+  test('creating a pod twice under one lease gives the same container', async () => {
     const leaseId = randomUUID();
     const id = await one.engine.createPod(containerOf(leaseId));
     expect(await one.engine.createPod(containerOf(leaseId))).toBe(id);
     await one.engine.removePod(id);
   });
 
-  test(`${name}: removing and stopping what is not there is no error`, async () => {
+  test('removing and stopping what is not there is no error', async () => {
     const absent = 'f'.repeat(64);
     await one.engine.stopPod(absent, 1_000);
     await one.engine.removePod(absent);
@@ -81,7 +89,7 @@ export function describeEngine(name: string, open: () => Promise<ConformingEngin
     expect(await one.engine.inspectPod(absent)).toBe(null);
   });
 
-  test(`${name}: a death is told with its lease, time and exit status`, async () => {
+  test('a death is told with its lease, time and exit status', async () => {
     const { engine } = one;
     const leaseId = randomUUID();
     const ending = new AbortController();
@@ -101,7 +109,7 @@ export function describeEngine(name: string, open: () => Promise<ConformingEngin
     await engine.removePod(id);
   });
 
-  test(`${name}: networks show whether a pod uses them, volumes whose they are`, async () => {
+  test('networks show whether a pod uses them, volumes whose they are', async () => {
     const { engine } = one;
     const leaseId = randomUUID();
     expect(await engine.listNetworks()).toEqual([{ name: network, used: false }]);
@@ -114,8 +122,32 @@ export function describeEngine(name: string, open: () => Promise<ConformingEngin
     expect(await engine.listVolumes()).toEqual([]);
   });
 
-  test(`${name}: an image that is not there is found to be not there`, async () => {
+  test('an image that is not there is found to be not there', async () => {
     expect(await one.engine.findImage('celium/nothing:never')).toBe(null);
     expect(await one.engine.findImage(one.image)).not.toBe(null);
   });
 }
+
+describeEngine('memory', async () => {
+  let nowMs = 1_000;
+  const engine = new MemoryEngine(() => (nowMs += 1));
+  return {
+    engine,
+    machineKey: 'ab'.repeat(32),
+    image: 'celium/base:here',
+    hostPort: 40_000,
+    kill: async (id) => engine.die(id, 137),
+  };
+});
+
+describeEngine('docker', async () => {
+  const machineKey = randomBytes(32).toString('hex');
+  const { tag } = await ensureBaseImage({ socket: SOCKET, cacheDir: '/var/lib/celium/cache' });
+  return {
+    engine: new DockerEngine(SOCKET, machineKey),
+    machineKey,
+    image: tag,
+    hostPort: 30_500 + (randomBytes(1)[0] ?? 0),
+    kill: async (id) => void (await callEngine(SOCKET, 'POST', `/containers/${id}/kill`, { timeoutMs: 20_000 })),
+  };
+});
