@@ -154,6 +154,14 @@ test('a port that someone else’s container holds is passed over', async () => 
   }
 });
 
+test('a new manifest is taken over without a restart, and told to the market; an older one is not', async () => {
+  const serialOf = (): number =>
+    Math.max(...market.frames.flatMap((frame) => (frame.type === 'hello' ? [frame.manifest.body.serial] : [])));
+  const before = serialOf();
+  await machine.writeManifest([{ url: market.url, key: toHex(market.key.publicKey) }]);
+  await expect.poll(serialOf, { timeout: 10_000 }).toBe(before + 1);
+});
+
 test('an image that cannot be had ends the lease with its reason', async () => {
   const pod = { image: '127.0.0.1:9/nobody/nothing:latest', env: {}, ports: [], volumeBytes: 0 };
   const request = await market.sign(machine.machine, { pod, podDigest: digestOf(pod) });

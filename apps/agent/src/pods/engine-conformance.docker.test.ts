@@ -19,12 +19,10 @@ interface ConformingEngine {
   kill(id: string): Promise<void>;
 }
 
-/** Registers the claims as tests. */
-function describeEngine(name: string, open: () => Promise<ConformingEngine>): void {
-  describe(name, () => claims(open));
-}
-
-function claims(open: () => Promise<ConformingEngine>): void {
+describe.each([
+  ['memory', openMemory],
+  ['docker', openDocker],
+] as const)('%s', (_name, open) => {
   let one: ConformingEngine;
   const network = `${BRIDGE_PREFIX}${randomUUID().slice(0, 8)}`;
   const containerOf = (leaseId: string): PodContainer =>
@@ -126,9 +124,9 @@ function claims(open: () => Promise<ConformingEngine>): void {
     expect(await one.engine.findImage('celium/nothing:never')).toBe(null);
     expect(await one.engine.findImage(one.image)).not.toBe(null);
   });
-}
+});
 
-describeEngine('memory', async () => {
+async function openMemory(): Promise<ConformingEngine> {
   let nowMs = 1_000;
   const engine = new MemoryEngine(() => (nowMs += 1));
   return {
@@ -138,9 +136,9 @@ describeEngine('memory', async () => {
     hostPort: 40_000,
     kill: async (id) => engine.die(id, 137),
   };
-});
+}
 
-describeEngine('docker', async () => {
+async function openDocker(): Promise<ConformingEngine> {
   const machineKey = randomBytes(32).toString('hex');
   const { tag } = await ensureBaseImage({ socket: SOCKET, cacheDir: '/var/lib/celium/cache' });
   return {
@@ -150,4 +148,4 @@ describeEngine('docker', async () => {
     hostPort: 30_500 + (randomBytes(1)[0] ?? 0),
     kill: async (id) => void (await callEngine(SOCKET, 'POST', `/containers/${id}/kill`, { timeoutMs: 20_000 })),
   };
-});
+}

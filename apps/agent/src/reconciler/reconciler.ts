@@ -103,6 +103,8 @@ export class Reconciler implements LeaseWork {
 
   end(leaseId: string, reason: GoneReason, detail: string | null, change: Partial<LeaseRecord> = {}): void {
     const { store, clock } = this.#ports;
+    // The first reason counts: a pod that is stopped also dies.
+    if (store.lease(leaseId)?.end !== null) return;
     store.end(leaseId, { reason, detail, atMs: Math.floor(clock.nowMs()) }, change);
     this.#ports.crash('agent.stop.stored');
     const worker = this.#workerOf(leaseId);
