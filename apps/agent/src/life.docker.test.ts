@@ -3,10 +3,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { keyFromUri, toHex } from '@celium/chain';
 import type { LeaseRequest, LeaseStatus, Signed } from '@celium/contract';
 import { BASE_IMAGE } from '@celium/domain';
+import { callEngine } from './engine/engine-api.ts';
 import { digestOf } from './leases/lease-desk.ts';
 import { LABELS } from './pods/plain-profile.ts';
-import { TestMachine } from './testing/agent-process.ts';
+import { SOCKET, TestMachine } from './testing/agent-process.ts';
 import { TestMarket } from './testing/market.ts';
+import { TestRegistry } from './testing/registry.ts';
 
 const machine = new TestMachine();
 const market = new TestMarket(keyFromUri('//Market'));
@@ -44,7 +46,7 @@ async function rent(change: Partial<LeaseRequest> = {}): Promise<Rented> {
   market.send({ type: 'lease-request', request });
   const grant = await market.grant(request);
   const { leaseId } = grant.body;
-  return { grant, leaseId, ready: await market.lease(leaseId, 'ready') };
+  return { grant, leaseId, ready: await market.lease(leaseId, 'ready', 60_000) };
 }
 
 async function stop({ grant, leaseId }: Pick<Rented, 'grant' | 'leaseId'>, sequence = 2): Promise<LeaseStatus> {
@@ -161,6 +163,24 @@ test('a new manifest is taken over without a restart, and told to the market; an
   await machine.writeManifest([{ url: market.url, key: toHex(market.key.publicKey) }]);
   await expect.poll(serialOf, { timeout: 10_000 }).toBe(before + 1);
 });
+
+test('an image from a registry is brought with progress, and the next pod finds it here', async () => {
+  const registry = new TestRegistry();
+  try {
+    const image = await registry.serve(SOCKET, imageId);
+    const pod = { image, env: {}, ports: [], volumeBytes: 0 };
+    const first = await rent({ pod, podDigest: digestOf(pod) });
+    expect((await market.lease(first.leaseId, 'pulling')).detail).toContain(image);
+    await stop(first);
+    registry.close();
+    const second = await rent({ pod, podDigest: digestOf(pod) });
+    expect(await machine.ssh(second.grant, 'echo pulled')).toBe('pulled\n');
+    await stop(second);
+    await callEngine(SOCKET, 'DELETE', `/images/${image}`, { timeoutMs: 20_000 });
+  } finally {
+    registry.close();
+  }
+}, 90_000);
 
 test('an image that cannot be had ends the lease with its reason', async () => {
   const pod = { image: '127.0.0.1:9/nobody/nothing:latest', env: {}, ports: [], volumeBytes: 0 };
