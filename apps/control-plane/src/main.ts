@@ -7,6 +7,7 @@ import { namedDatabaseFault } from './database/market-database.ts';
 import { migrateDatabase } from './database/migrate.ts';
 import { ensureDatabaseServer, type DatabaseServer } from './database/server.ts';
 import { hashSecret } from './http/access.ts';
+import { logOptions } from './log-options.ts';
 import { openMarket, type Market } from './market.ts';
 import { makePermitReader } from './permits.ts';
 import { makeSshProbe } from './rentals/ssh-probe.ts';
@@ -29,7 +30,7 @@ try {
 async function run(args: readonly string[]): Promise<void> {
   const options = readArguments(args);
   const crashHere = crashAt(process.env['CELIUM_CRASH_AT'], () => process.kill(process.pid, 'SIGKILL'));
-  const log = makeLog();
+  const log = pino(logOptions(), pino.destination(2));
   place = options.stateDir;
   const state = openStateFolder(options.stateDir, systemRandomness);
   undo.push(() => state.release());
@@ -103,12 +104,6 @@ async function listen(market: Market, { host, port }: MarketArguments): Promise<
 async function warmUp(key: KeyPair): Promise<void> {
   const body = { height: 0, hash: '0'.repeat(64), atMs: 0 };
   for (let round = 0; round < 8; round += 1) verifyDocument('log-head', await signDocument('log-head', body, key));
-}
-
-function makeLog(): Logger {
-  const secrets = ['authorization', 'password', 'apiKey', 'secret', 'cookie'];
-  const paths = secrets.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `err.*.${name}`]);
-  return pino({ name: 'market', level: process.env['CELIUM_LOG'] ?? 'info', redact: paths }, pino.destination(2));
 }
 
 function endOnSignals(log: Logger): void {

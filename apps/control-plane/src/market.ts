@@ -8,6 +8,7 @@ import { openPeople } from './accounts/people.ts';
 import { makeBilling } from './billing/billing.flow.ts';
 import { billingRoutes } from './billing/billing.routes.ts';
 import { openDatabase, type MarketDatabase } from './database/market-database.ts';
+import { listenForNotices } from './database/notices.ts';
 import { claimTick, readAbsence, startHousekeeping } from './housekeeping/housekeeping.worker.ts';
 import { makeAuthenticate } from './http/access.ts';
 import type { Handlers } from './http/handlers.ts';
@@ -16,12 +17,12 @@ import { forgiveLogin } from './http/rates.ts';
 import { buildServer } from './http/server.ts';
 import { openPublicLog, type PublicLog } from './log/log.flow.ts';
 import { logRoutes } from './log/log.routes.ts';
-import { makeGateway } from './machines/gateway.ts';
+import { SESSION_CHANNEL, makeGateway } from './machines/gateway.ts';
 import { machineRoutes } from './machines/machines.routes.ts';
 import { lockOffer } from './machines/offers.flow.ts';
 import { AgentSessions } from './machines/sessions.ts';
 import { makeMetrics } from './metrics.ts';
-import { forgetOldEffects, openOutbox, type Outbox } from './outbox/outbox.worker.ts';
+import { EFFECT_CHANNEL, forgetOldEffects, openOutbox, type Outbox } from './outbox/outbox.worker.ts';
 import type { MarketPorts } from './ports.ts';
 import { receiptRoutes } from './receipts/receipts.routes.ts';
 import { agentEvents } from './rentals/agent-word.flow.ts';
@@ -31,7 +32,7 @@ import { HOST_KEY_WRONG, type RentalParts } from './rentals/parts.ts';
 import { startProbing, type Absence, type Probing } from './rentals/probing.worker.ts';
 import { takeStep } from './rentals/rentals.flow.ts';
 import { rentalRoutes } from './rentals/rentals.routes.ts';
-import { RentalSignals, listenForChanges } from './rentals/signals.ts';
+import { RENTAL_CHANNEL, RentalSignals } from './rentals/signals.ts';
 import { stopExhausted, type LastProbe } from './rentals/stop.flow.ts';
 import { listSshKeys } from './ssh-keys/ssh-keys.flow.ts';
 import { sshKeyRoutes } from './ssh-keys/ssh-keys.routes.ts';
@@ -70,7 +71,6 @@ export async function openMarket(options: MarketOptions): Promise<Market> {
   const sessions = new AgentSessions();
   const nonces = postgresNonces(database.db);
   const signals = new RentalSignals();
-  const listening = listenForChanges(options.databaseUrl, signals, ports);
   const onRefusedSignature = (refusal: object): void => publicLog.publishRefusal(refusal);
 
   const { rentals, probing, outbox } = composeRentals({
@@ -82,6 +82,12 @@ export async function openMarket(options: MarketOptions): Promise<Market> {
     sessions,
     signals,
   });
+  const heard = {
+    [RENTAL_CHANNEL]: (rentalId: string) => signals.emit(rentalId),
+    [EFFECT_CHANNEL]: () => outbox.wake(),
+    [SESSION_CHANNEL]: (notice: string) => sessions.noteOpened(notice),
+  };
+  const listening = listenForNotices(options.databaseUrl, heard, ports);
   const lastProbe: LastProbe = (row, timeoutMs) => probing.probeOnce(row, timeoutMs);
   const clockwork = startClockwork({
     rentals,

@@ -32,6 +32,8 @@ const MAX_QUEUED_FRAMES = 256;
 /** How long agents have to answer a close when the market stops, in milliseconds. */
 const STOP_GRACE_MS = 500;
 
+export { SESSION_CHANNEL } from './machines.store.ts';
+
 /** What the market does with an agent's word. Each call ends before the next frame of that agent is looked at. */
 export interface AgentEvents {
   onConnected(session: AgentSession, leases: LeaseStatus[], received: MarketMoment): Promise<void>;

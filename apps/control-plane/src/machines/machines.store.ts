@@ -84,15 +84,19 @@ export interface SessionFacts {
   version: string;
 }
 
-/** Opens the session of an agent; an older one of the same machine is over. Answers its epoch. */
+/** The channel on which new sessions are notified; the payload is `<machine key> <epoch>`. */
+export const SESSION_CHANNEL = 'celium_session';
+
+/** Opens the session of an agent; an older one of the same machine is over, at whatever replica. Answers its epoch. */
 export async function openSession(tx: Tx, session: SessionFacts, aliveUntilMs: number): Promise<number> {
   const { rows } = await sql<{ epoch: bigint }>`
-    insert into agent_sessions (machine_key, replica_id, epoch, boot_id, agent_instance_id, version, alive_until_ms)
+    with opened as (insert into agent_sessions (machine_key, replica_id, epoch, boot_id, agent_instance_id, version, alive_until_ms)
     values (${session.machineKey}, ${session.replicaId}::uuid, nextval('agent_session_epochs'), ${session.bootId},
       ${session.agentInstanceId}, ${session.version}, ${aliveUntilMs}::bigint)
     on conflict (machine_key) do update set replica_id = excluded.replica_id, epoch = excluded.epoch, boot_id = excluded.boot_id,
       agent_instance_id = excluded.agent_instance_id, version = excluded.version, alive_until_ms = excluded.alive_until_ms
-    returning epoch`.execute(tx.db);
+    returning machine_key, epoch)
+    select epoch, pg_notify(${SESSION_CHANNEL}, machine_key || ' ' || epoch) from opened`.execute(tx.db);
   return Number(rows[0]?.epoch ?? 0n);
 }
 

@@ -62,10 +62,6 @@ export class AgentSessions implements AgentLinks {
     return this.#sessions.delete(session.machineKey);
   }
 
-  get(machineKey: string): AgentSession | undefined {
-    return this.#sessions.get(machineKey);
-  }
-
   isConnected(machineKey: string): boolean {
     return this.#sessions.has(machineKey);
   }
@@ -126,8 +122,12 @@ export class AgentSessions implements AgentLinks {
     }
   }
 
-  /** Closes all sockets: the market stops. */
-  closeAll(): void {
-    for (const session of this.#sessions.values()) session.socket.close(1_001, 'the market stops');
+  /** Takes note of `<machine key> <epoch>`: a session older than that, here, has been replaced at another replica. */
+  noteOpened(notice: string): void {
+    const [machineKey = '', epoch = '0'] = notice.split(' ');
+    const session = this.#sessions.get(machineKey);
+    if (session === undefined || session.epoch >= Number(epoch)) return;
+    this.#sessions.delete(machineKey);
+    session.socket.close(4_409, 'CONFLICT: a newer connection of this machine took over');
   }
 }

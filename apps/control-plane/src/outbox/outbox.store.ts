@@ -41,6 +41,14 @@ export async function addEffect(
   return fromRow(rows[0] as EffectRow);
 }
 
+/** The channel on which effects are notified for agents that another replica serves; the payload is the machine key. */
+export const EFFECT_CHANNEL = 'celium_effect';
+
+/** Tells the other replicas, with the commit, that there is an effect for a machine. */
+export async function notifyReplicas(tx: Tx, machineKey: string): Promise<void> {
+  await sql`select pg_notify(${EFFECT_CHANNEL}, ${machineKey})`.execute(tx.db);
+}
+
 /** Claims effects that are due for machines connected to this replica. */
 export async function claimEffects(
   db: Queries,

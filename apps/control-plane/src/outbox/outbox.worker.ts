@@ -10,6 +10,7 @@ import {
   forgetDoneEffects,
   hurryEffects,
   noteSequence,
+  notifyReplicas,
   postponeEffect,
   type Effect,
   type EffectType,
@@ -21,7 +22,7 @@ const BATCH = 100;
 const FIRST_RETRY_MS = 2_000;
 const MAX_RETRY_MS = 60_000;
 
-export type { Effect, EffectType } from './outbox.store.ts';
+export { EFFECT_CHANNEL, type Effect, type EffectType } from './outbox.store.ts';
 
 /** How long done effects are kept for whoever looks into what happened, in milliseconds. */
 const DONE_MEMORY_MS = 24 * 3_600_000;
@@ -41,6 +42,8 @@ export interface Outbox {
   finishCommand(rentalId: string, sequence: number): Promise<void>;
   /** Carries out again, now, what is open for a machine. */
   hurry(machineKey: string): Promise<void>;
+  /** Looks for effects now: another replica has written some. */
+  wake(): void;
   /** Waits for what is under way, and ends the worker. */
   stop(): Promise<void>;
 }
@@ -91,7 +94,8 @@ export function openOutbox(parts: OutboxParts): Outbox {
     write: async (tx, effect) => {
       const isHere = parts.isConnected(effect.machineKey);
       const added = await addEffect(tx, effect, clock.now(), isHere ? CLAIM_MS : null);
-      tx.afterCommit(() => (isHere ? track(added) : loop.wake()));
+      if (isHere) tx.afterCommit(() => track(added));
+      else await notifyReplicas(tx, effect.machineKey);
     },
     finish: (tx, rentalId, types) => finishEffects(tx.db, rentalId, types, clock.now()),
     finishCommand: (rentalId, sequence) => finishCommand(database.db, rentalId, sequence, clock.now()),
@@ -99,6 +103,7 @@ export function openOutbox(parts: OutboxParts): Outbox {
       await hurryEffects(database.db, machineKey, clock.now());
       loop.wake();
     },
+    wake: () => loop.wake(),
     stop: async () => {
       await loop.stop();
       await Promise.all(underWay);

@@ -1,5 +1,6 @@
 /** A market that restarts in the middle of rentals loses nothing, and pays for its own absence. */
 import { toHex } from '@celium/chain';
+import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TestMarket, type Renter } from '../testing/test-market.ts';
 import type { FakeAgent } from '../testing/fake-agent.ts';
@@ -105,4 +106,34 @@ test('a market that comes back sends a request that was committed and not sent',
   again.say(again.status(grant, 'ready', 0));
   expect(await read(rentalId, 'running')).toMatchObject({ state: 'running' });
   agent.close();
+});
+
+test('every connection to PostgreSQL may break at once: the rental goes on, and nothing acknowledged is lost', async () => {
+  const { rental, grant } = await market.run(renter, offer);
+  const client = new pg.Client({ connectionString: market.market.database.url });
+  await client.connect();
+  await client.query(
+    'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+  );
+  await client.end();
+  await expect.poll(async () => (await stop(rental.rentalId)).status, PATIENCE).toBe(200);
+  await offer.agent.expect('lease-command', (frame) => frame.command.body.action.type === 'stop');
+  offer.agent.say(offer.agent.status(grant, 'gone', 500, { goneReason: 'stopped' }));
+  expect(await read(rental.rentalId, 'ended')).toMatchObject({ endReason: 'renter-stopped' });
+  await expectLedgerInOrder();
+});
+
+test('a rent at one replica reaches an agent at another at once, and who waits there is told', async () => {
+  const replica = await market.openReplica();
+  const agent = await market.connectAgent({ provider: offer.agent.provider, url: replica.url });
+  expect((await offer.agent.closed()).reason).toMatch(/^CONFLICT/);
+  const rentalId = await rent();
+  const { request } = await agent.expect('lease-request');
+  const waiting = read(rentalId, 'running');
+  const grant = await agent.grant(request);
+  agent.say(agent.status(grant, 'ready', 0));
+  expect(await waiting).toMatchObject({ state: 'running' });
+  agent.close();
+  await agent.closed();
+  await replica.stop();
 });

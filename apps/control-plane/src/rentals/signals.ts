@@ -1,12 +1,7 @@
 /** Tells who waits that a rental has changed: in this process at once, from other replicas by NOTIFY. A hint only; the row is the truth. */
-import pg from 'pg';
-import type { Logger } from 'pino';
-import type { Clock } from '../ports.ts';
 
 /** The channel on which state changes are notified; the payload is the rental's id. */
 export const RENTAL_CHANNEL = 'celium_rental';
-const RECONNECT_MS = 2_000;
-const CONNECT_TIMEOUT_MS = 5_000;
 
 export class RentalSignals {
   readonly #waiting = new Map<string, Set<() => void>>();
@@ -48,40 +43,4 @@ export class RentalSignals {
       });
     return { wait, cancel };
   }
-}
-
-/** Listens for changes that other replicas commit, and passes them on. Reconnects by itself; `stop` ends it. */
-export function listenForChanges(
-  url: string,
-  signals: RentalSignals,
-  parts: { clock: Clock; log: Logger },
-): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-  const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
-      const broken = new Promise<void>((resolve) => {
-        client.on('error', () => resolve());
-        client.on('end', () => resolve());
-        stopping.signal.addEventListener('abort', () => resolve(), { once: true });
-      });
-      try {
-        await client.connect();
-        client.on('notification', ({ payload }) => signals.emit(payload ?? ''));
-        await client.query(`listen ${RENTAL_CHANNEL}`);
-        await broken;
-      } catch (fault) {
-        parts.log.warn({ err: fault }, 'changes of other replicas are not heard at the moment');
-      }
-      await client.end().catch(() => undefined);
-      await parts.clock.sleep(RECONNECT_MS, stopping.signal);
-    }
-  };
-  const running = run();
-  return {
-    stop: async () => {
-      stopping.abort();
-      await running;
-    },
-  };
 }

@@ -11,19 +11,19 @@ import {
 } from '@celium/contract';
 import { keyFromUri, signDocument, signRequest, toHex, type KeyPair } from '@celium/chain';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { pino } from 'pino';
+import { pino, type Logger } from 'pino';
 import type { z } from 'zod';
 import { migrateDatabase } from '../database/migrate.ts';
 import { createTestDatabase, type TestDatabase } from '../database/testing.ts';
 import { hashSecret } from '../http/access.ts';
 import type { ReplyOf } from '../http/handlers.ts';
-import { openMarket, type Market } from '../market.ts';
+import { openMarket, type Market, type MarketOptions } from '../market.ts';
 import type { ProbeAnswer } from '../ports.ts';
 import { systemRandomness } from '../system-ports.ts';
 import { FakeAgent, makeProvider, type AgentOptions, type FakeProvider } from './fake-agent.ts';
 import { TestClock } from './test-clock.ts';
 
-const OPERATOR_KEY = 'cel_op_of_the_tests_0123456789';
+export const OPERATOR_KEY = 'cel_op_of_the_tests_0123456789';
 /** A valid ed25519 public key line. */
 export const SSH_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKzSYRBf7zAvAyHp+5NZjo2Hr7lX3U0b2y0W0m0KqZtM';
 
@@ -55,7 +55,9 @@ export class TestMarket {
   readonly validator: KeyPair = keyFromUri('//validator');
   readonly permits = new Set<string>([this.validator.ss58]);
   readonly key = keyFromUri('//market');
+  readonly secret = 'secret of the tests, long enough for what signs with it';
   readonly #database: TestDatabase;
+  readonly #log: Logger;
   #market: Market | null = null;
   #agents: FakeAgent[] = [];
   url = '';
@@ -63,12 +65,15 @@ export class TestMarket {
   probeAnswer: ProbeAnswer = { ok: true };
   probes = 0;
 
-  private constructor(database: TestDatabase) {
+  private constructor(database: TestDatabase, log: Logger) {
     this.#database = database;
+    this.#log = log;
   }
 
-  static async start(): Promise<TestMarket> {
-    const market = new TestMarket(await createTestDatabase(migrateDatabase));
+  static async start(
+    log = pino({ level: process.env['CELIUM_LOG'] ?? 'silent' }, pino.destination(2)),
+  ): Promise<TestMarket> {
+    const market = new TestMarket(await createTestDatabase(migrateDatabase), log);
     await market.open();
     return market;
   }
@@ -84,11 +89,22 @@ export class TestMarket {
 
   /** Opens the market, again after `crash` or `stop`. */
   async open(crashHere: CrashHere = crashAt(undefined, () => undefined)): Promise<void> {
-    this.#market = await openMarket({
+    this.#market = await openMarket(this.#options(crashHere));
+    this.url = await this.#market.listen('127.0.0.1', 0);
+  }
+
+  /** Another replica of this market over the same database; close it with `stop`. */
+  async openReplica(): Promise<{ url: string; stop(): Promise<void> }> {
+    const replica = await openMarket(this.#options(crashAt(undefined, () => undefined)));
+    return { url: await replica.listen('127.0.0.1', 0), stop: () => replica.stop() };
+  }
+
+  #options(crashHere: CrashHere): MarketOptions {
+    return {
       databaseUrl: this.#database.url,
       netuid: 51,
       allowPrivate: true,
-      secret: 'secret of the tests, long enough for what signs with it',
+      secret: this.secret,
       operatorKeyHash: hashSecret(OPERATOR_KEY),
       ports: {
         clock: this.clock,
@@ -99,11 +115,10 @@ export class TestMarket {
         },
         hasPermit: async (hotkey) => this.permits.has(hotkey),
         key: this.key,
-        log: pino({ level: process.env['CELIUM_LOG'] ?? 'silent' }, pino.destination(2)),
+        log: this.#log,
         crashHere,
       },
-    });
-    this.url = await this.#market.listen('127.0.0.1', 0);
+    };
   }
 
   async stop(): Promise<void> {
