@@ -86,6 +86,17 @@ test('a missing hotkey file is named', async () => {
   expect(await status).toBe(ERRORS.BAD_WALLET.exit);
 });
 
+test('it waits for a chain that starts later, and ends well when it is told to stop before that', async () => {
+  const args = ['--state', join(folder, 'f'), '--port', '0', '--hotkey-file', join(folder, 'hotkey'), '--json'];
+  const child = spawn(process.execPath, [MAIN, ...args, '--chain', 'http://127.0.0.1:1'], { stdio: 'ignore' });
+  children.push(child);
+  const status = once(child, 'exit');
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  expect(child.exitCode).toBeNull();
+  child.kill('SIGTERM');
+  expect(await status).toEqual([0, null]);
+});
+
 test('--once with nothing to check says so and ends', async () => {
   const { status } = await start(['--state', join(folder, 'e'), '--port', '0', '--once']);
   expect(await status).toBe(0);

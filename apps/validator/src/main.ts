@@ -35,6 +35,8 @@ const CHAIN_PAUSE_MS = 500;
 const STOP_LIMIT_MS = 60_000;
 
 async function run(settings: Settings): Promise<void> {
+  // Whoever read our words may be gone: a check that runs goes on, and its lease is stopped.
+  process.stdout.on('error', () => {});
   const report = createReport(settings.json || !process.stdout.isTTY, process.stdout);
   const hotkey = await readHotkeyFile(settings.hotkeyFile);
   const database = openDatabase(settings.stateFolder);
@@ -48,6 +50,7 @@ async function run(settings: Settings): Promise<void> {
     });
   try {
     const netuid = await netuidOf(chain, stop.signal);
+    if (netuid === null) return;
     const parts = assemble(settings, { hotkey, database, auditor, chain, netuid, report });
     const api = createApi({ ...parts.ports, status: () => describe(parts, hotkey, netuid) });
     const url = await listen(api, settings);
@@ -138,14 +141,15 @@ async function readHotkeyFile(file: string): Promise<KeyPair> {
   throw new CeliumError('BAD_WALLET', `${file} holds an address only, and a validator has to sign.`);
 }
 
-/** The chain may start at the same time as we do: it gets a while to answer. */
-async function netuidOf(chain: SubnetChain, signal: AbortSignal): Promise<number> {
+/** The chain may start at the same time as we do: it gets a while to answer. Null when we are told to stop meanwhile. */
+async function netuidOf(chain: SubnetChain, signal: AbortSignal): Promise<number | null> {
   const untilMs = systemTime.nowMs() + CHAIN_START_MS;
   for (;;) {
     try {
       return (await chain.info()).netuid;
     } catch (fault) {
-      if (signal.aborted || systemTime.nowMs() > untilMs) throw fault;
+      if (signal.aborted) return null;
+      if (systemTime.nowMs() > untilMs) throw fault;
       await pause(systemTime, CHAIN_PAUSE_MS, signal);
     }
   }

@@ -54,17 +54,21 @@ test(
     const frame = `CGP1${'Aa0+/'.repeat(780)}\n`;
     const all = await Promise.all([connection.openShell(), connection.openShell()]);
     for (const shell of all) {
-      const heard = new Promise<string>((resolve) => {
-        let text = '';
-        shell.onData((chunk) => {
-          text += Buffer.from(chunk).toString('latin1');
-          if (text.includes(frame)) resolve(text);
-        });
+      let text = '';
+      let wake = (): void => {};
+      shell.onData((chunk) => {
+        text += Buffer.from(chunk).toString('latin1');
+        wake();
       });
-      shell.write('stty raw -echo; exec cat\n');
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      const heard = async (what: string): Promise<void> => {
+        while (!text.includes(what)) await new Promise<void>((resolve) => (wake = resolve));
+      };
+      // Quotes keep the echo of the typed line from looking like the answer to it.
+      shell.write("stty raw -echo; echo rea''dy; exec cat\n");
+      await heard('ready\n');
       shell.write(frame);
-      expect((await heard).endsWith(frame)).toBe(true);
+      await heard(frame);
+      expect(text.endsWith(frame)).toBe(true);
     }
     connection.close();
   },
