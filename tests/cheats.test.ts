@@ -41,7 +41,7 @@ test('a prover that answers another seed is refused', async () => {
 
 test('an honest prover behind a delay beyond the deadline is refused as late, and passes without it', async () => {
   await useForeignTools(undefined);
-  const late = await check(['--link', 'delay=25000']);
+  const late = await check(['--link', 'delay=15000']);
   expect(late).toMatchObject({ verdict: 'fail', reason: { code: 'late' } });
   expect(late.measured.proofMs).toBeGreaterThan(late.measured.deadlineMs);
   expect(await check()).toMatchObject({ verdict: 'pass', reason: { code: 'OK' } });
@@ -62,7 +62,7 @@ async function check(args: string[] = []): Promise<Receipt> {
   const validator = await world.startProgram('validator', {}, ['--recheck-ms', '1', ...args]);
   let receipt: Receipt | undefined;
   try {
-    await until('a receipt', 120_000, async () => {
+    await until('a receipt', 200_000, async () => {
       receipt = await newest();
       return receipt !== undefined && receipt.receiptId !== before?.receiptId;
     });

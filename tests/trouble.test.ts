@@ -2,7 +2,8 @@
 
 import { CeliumError, ERRORS, type ErrorCode } from '@celium/contract';
 import type { Client } from '@celium/sdk';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -107,12 +108,15 @@ describe('a program that cannot start', () => {
 
   for (const name of ['devchain', 'market', 'agent'] as const) {
     test(`says PORT_IN_USE when another program listens on the ${name}'s port`, async () => {
-      const other = await mkdtemp(join(tmpdir(), 'celium-second-'));
+      await world.program(name).end();
+      const other = createServer((socket) => socket.destroy());
+      await new Promise<void>((resolve) => other.listen(world.ports[name], '127.0.0.1', resolve));
       try {
-        await expectStartError('PORT_IN_USE', world.commandOf(name, other));
+        await expectStartError('PORT_IN_USE', world.commandOf(name, world.stateOf(name)));
       } finally {
-        await rm(other, { recursive: true, force: true });
+        await new Promise((resolve) => other.close(resolve));
       }
+      await world.startProgram(name);
     });
   }
 
@@ -137,6 +141,8 @@ describe('Docker stopped under a running agent', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'celium-engine-'));
+    // Remapped users walk through every folder above the engine's.
+    await chmod(folder, 0o711);
     engine = await startPrivateEngine(join(folder, 'engine'));
     await copyImage('/var/run/docker.sock', engine.socket, baseImageTag());
     world = await World.start({ dockerSocket: engine.socket, publicHost: engine.address });

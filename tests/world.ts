@@ -189,6 +189,9 @@ export class World {
         await run('docker', ['-H', `unix://${this.dockerSocket}`, 'rm', '-f', id], { timeout: 30_000 }).catch(() => {});
       }
     }
+    // Where the database's account cannot enter the state folder, the data lies elsewhere, and a file says where.
+    const elsewhere = await readFile(join(this.stateOf('market'), 'postgres-elsewhere'), 'utf8').catch(() => '');
+    if (elsewhere.trim().includes('/postgres-')) await rm(elsewhere.trim(), { recursive: true, force: true });
     await rm(this.stateDir, { recursive: true, force: true });
   }
 

@@ -28,6 +28,18 @@ For a new chain only (an old one keeps what it began with):
   --finality-lag N   blocks that the finalised one is behind (default 2)
 `;
 
+function makeStateFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOSPC' || code === 'EDQUOT') {
+      throw new CeliumError('DISK_FULL', `the disk is full: ${folder} could not be made`, { cause });
+    }
+    throw new CeliumError('USAGE', `--state: ${folder} cannot be made (${code})`, { cause });
+  }
+}
+
 interface Settings {
   readonly port: number;
   readonly stateFolder: string;
@@ -86,7 +98,7 @@ function readSettings(argv: readonly string[]): Settings | 'help' {
 }
 
 function openDevchain(settings: Settings): Devchain {
-  mkdirSync(settings.stateFolder, { recursive: true, mode: 0o700 });
+  makeStateFolder(settings.stateFolder);
   const seed = toHex(randomBytes(16));
   const chain = new Devchain({
     store: new DevchainStore(join(settings.stateFolder, 'devchain.sqlite')),
