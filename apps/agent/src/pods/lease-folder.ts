@@ -1,5 +1,5 @@
 /** The folder of one lease that its pod sees at /run/celium: the SSH host key, and the keys that may log in. */
-import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CeliumError } from '@celium/contract';
@@ -100,6 +100,12 @@ export class StateLeaseFolders implements LeaseFolders {
 
   async remove(leaseId: string): Promise<void> {
     await rm(join(this.#root, leaseId), { recursive: true, force: true });
+  }
+
+  /** Deletes what belongs to none of these leases: a crash between folder and store leaves a key that nobody needs. */
+  async removeStrays(leaseIds: ReadonlySet<string>): Promise<void> {
+    const names = await readdir(this.#root).catch(() => []);
+    await Promise.all(names.filter((name) => !leaseIds.has(name)).map((name) => this.remove(name)));
   }
 
   async #write(path: string, content: string, mode: number): Promise<void> {

@@ -78,6 +78,7 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
   const engine = new DockerEngine(socket, identity.machineKey);
   const networks = new NetworkPool(engine, SPARE_NETWORKS, clock, log);
   const folders = new StateLeaseFolders(options.stateDir, ownerOf(facts));
+  await folders.removeStrays(new Set(store.open().map((record) => record.leaseId)));
   const reconciler = new Reconciler({
     identity,
     manifest: () => manifest.current,
