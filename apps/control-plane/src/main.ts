@@ -6,6 +6,7 @@ import { readArguments, type MarketArguments } from './arguments.ts';
 import { namedDatabaseFault } from './database/market-database.ts';
 import { migrateDatabase } from './database/migrate.ts';
 import { ensureDatabaseServer, type DatabaseServer } from './database/server.ts';
+import { watchServer } from './database/server-watch.ts';
 import { hashSecret } from './http/access.ts';
 import { logOptions } from './log-options.ts';
 import { openMarket, type Market } from './market.ts';
@@ -35,7 +36,8 @@ async function run(args: readonly string[]): Promise<void> {
   const state = openStateFolder(options.stateDir, systemRandomness);
   undo.push(() => state.release());
   const database = await openDatabaseServer(options);
-  undo.push(() => database.stop());
+  const watch = watchServer(database, () => openDatabaseServer(options), { clock: systemClock(), log });
+  undo.push(() => watch.stop());
   await step('bring the database to the present schema', () => migrateDatabase(database.url));
   const market = await openWith(options, { state, database, log, crashHere });
   undo.push(() => market.stop());

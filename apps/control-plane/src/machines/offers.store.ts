@@ -96,7 +96,7 @@ export async function readOffers(db: Queries, nowMs: number, offerId?: string): 
 /** The offer with its machine locked: until this transaction ends nobody else reserves its units. */
 export async function lockOffer(tx: Tx, offerId: string, nowMs: number): Promise<OfferRow | null> {
   await sql`select from machines where machine_key = (select machine_key from offers where offer_id = ${offerId}::uuid)
-    for update`.execute(tx.db);
+    for no key update`.execute(tx.db);
   return (await readOffers(tx.db, nowMs, offerId))[0] ?? null;
 }
 

@@ -8,6 +8,7 @@ import {
   seenByAgent,
   seenByMarket,
   type AgentSighting,
+  type EndReason,
   type MarketMoment,
   type Rental,
   type RentalCommand,
@@ -54,8 +55,9 @@ export async function stepRental(parts: RentalParts, tx: Tx, rentalId: string, s
     row = { ...row, rental: decision.rental };
     effects = decision.effects;
   }
-  // The machine has no such lease any more: whatever was still to be said about it need not be said.
-  if (step.command?.type === 'pod-gone') await parts.outbox.finish(tx, rentalId, ALL_EFFECTS);
+  // The machine has no such lease any more, or never had one: whatever was still to be said about it need not be said.
+  const neverGranted = row.rental.state === 'ended' && before.rental.state !== 'ended' && !row.rental.granted;
+  if (step.command?.type === 'pod-gone' || neverGranted) await parts.outbox.finish(tx, rentalId, ALL_EFFECTS);
   row = withOutcome(before, row, step, nowMs);
   if (row !== before) await saveRental(tx, row);
   if (row.grant !== null && row.grant.signature !== before.grant?.signature) {
@@ -107,6 +109,10 @@ function withOutcome(before: RentalRow, row: RentalRow, step: RentalStep, nowMs:
   }
   const said = typeof step.detail === 'function' ? step.detail(before) : step.detail;
   if (said !== undefined && said !== null && before.rental.state !== 'ended') next.detail = said;
+  const { endReason } = row.rental;
+  if (endReason !== null && before.rental.endReason === null && next.detail === before.detail) {
+    next.detail = WORDS_FOR_END[endReason] ?? next.detail;
+  }
   if (row.rental.state === 'running' && before.rental.state !== 'running') next.detail = null;
   if (row.rental.state === 'ended' && before.rental.state !== 'ended') next.endedAtMs = nowMs;
   return next;
@@ -126,6 +132,16 @@ const WORDS_FOR_STATE: Record<Rental['state'], string> = {
   running: 'ready: seen by the machine and by the market',
   stopping: 'stopping',
   ended: 'ended',
+};
+
+/** What a renter reads when nobody has said more about an end that the renter did not ask for. */
+const WORDS_FOR_END: Partial<Record<EndReason, string>> = {
+  'agent-silent': 'the machine did not answer within 20 seconds; nothing was charged',
+  'agent-refused': 'the machine refused',
+  'start-timeout': 'the pod was not ready within 30 minutes; nothing was charged',
+  'unreachable-too-long': 'the machine was not heard of for 24 hours',
+  'pod-died': 'the pod’s first process ended',
+  'provider-ended': 'the provider ended the lease',
 };
 
 function factsForLog(parts: RentalParts, row: RentalRow): Record<string, unknown> {

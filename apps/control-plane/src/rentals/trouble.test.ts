@@ -70,7 +70,11 @@ describe('before the pod runs', () => {
     const rentalId = await rent();
     const { request } = await offer.agent.expect('lease-request');
     market.clock.advance(21_000);
-    expect(await read(rentalId, 'ended')).toMatchObject({ endReason: 'agent-silent', heldMicroUsd: '0' });
+    expect(await read(rentalId, 'ended')).toMatchObject({
+      endReason: 'agent-silent',
+      heldMicroUsd: '0',
+      detail: expect.stringContaining('did not answer'),
+    });
     const grant = await offer.agent.grant(request);
     const { command } = await offer.agent.expect('lease-command');
     expect(command.body).toMatchObject({ leaseId: grant.body.leaseId, action: { type: 'stop' } });
