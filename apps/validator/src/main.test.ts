@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -91,7 +91,8 @@ test('it waits for a chain that starts later, and ends well when it is told to s
   const child = spawn(process.execPath, [MAIN, ...args, '--chain', 'http://127.0.0.1:1'], { stdio: 'ignore' });
   children.push(child);
   const status = once(child, 'exit');
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  // Its state is there, so it has begun to wait.
+  while (!existsSync(join(folder, 'f', 'validator.sqlite'))) await new Promise((resolve) => setTimeout(resolve, 20));
   expect(child.exitCode).toBeNull();
   child.kill('SIGTERM');
   expect(await status).toEqual([0, null]);

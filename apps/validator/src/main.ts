@@ -35,19 +35,19 @@ const CHAIN_PAUSE_MS = 500;
 const STOP_LIMIT_MS = 60_000;
 
 async function run(settings: Settings): Promise<void> {
-  // Whoever read our words may be gone: a check that runs goes on, and its lease is stopped.
-  process.stdout.on('error', () => {});
-  const report = createReport(settings.json || !process.stdout.isTTY, process.stdout);
-  const hotkey = await readHotkeyFile(settings.hotkeyFile);
-  const database = openDatabase(settings.stateFolder);
   const stop = new AbortController();
-  const auditor = new AuditPool(settings.auditThreads);
-  const chain = connectChain(settings.chainUrl);
   for (const name of ['SIGTERM', 'SIGINT'] as const)
     process.once(name, () => {
       stop.abort();
       setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
     });
+  // Whoever read our words may be gone: a check that runs goes on, and its lease is stopped.
+  process.stdout.on('error', () => {});
+  const report = createReport(settings.json || !process.stdout.isTTY, process.stdout);
+  const hotkey = await readHotkeyFile(settings.hotkeyFile);
+  const database = openDatabase(settings.stateFolder);
+  const auditor = new AuditPool(settings.auditThreads);
+  const chain = connectChain(settings.chainUrl);
   try {
     const netuid = await netuidOf(chain, stop.signal);
     if (netuid === null) return;

@@ -34,6 +34,9 @@ export interface UnitReport {
   lagMs: number;
 }
 
+/** Markets of a manifest that get its receipts: whoever lists more cannot make us knock on all of their doors. */
+const MAX_MANIFEST_MARKETS = 8;
+
 /** How often a run is made at most when each was late only because our own event loop stalled. */
 const MAX_RUNS = 3;
 
@@ -177,7 +180,7 @@ async function writeReceipts(
 /** Our own markets first: their keys are asked of them and not taken from a manifest. One address counts once. */
 function marketsOf(known: KnownMachine, own: readonly MarketAddress[]): MarketAddress[] {
   const byUrl = new Map<string, MarketAddress>();
-  for (const { url, key } of [...own, ...known.machine.markets]) {
+  for (const { url, key } of [...own, ...known.machine.markets.slice(0, MAX_MANIFEST_MARKETS)]) {
     const bare = url.replace(/\/+$/, '');
     if (!byUrl.has(bare)) byUrl.set(bare, { url: bare, key });
   }

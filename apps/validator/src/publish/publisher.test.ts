@@ -111,6 +111,24 @@ test('a lost answer or a market that is away is tried again later, not at once',
   expect(lines).toHaveLength(1);
 });
 
+test('a market that is away is asked once per pause, however many receipts wait for it, and keeps no other waiting', async () => {
+  const { url, received } = await startMarket();
+  const dead = 'http://127.0.0.1:1';
+  const { ports, receipt, lines } = await withReceipt([{ url: dead, key: marketKey }]);
+  const { grant } = ports.receipts.find(receipt.body.receiptId)!;
+  const markets = [
+    { url: dead, key: marketKey },
+    { url, key: '' },
+  ];
+  for (let count = 0; count < 40; count += 1) {
+    const another = await signDocument('receipt', { ...receipt.body, receiptId: crypto.randomUUID() }, VALIDATOR);
+    ports.receipts.add(another, grant, markets, ports.clock.unixMs());
+  }
+  while ((await publishDue(ports)) > 0);
+  expect(received).toHaveLength(40);
+  expect(lines.length).toBeLessThanOrEqual(16);
+});
+
 test('a market that has the receipt already has accepted it', async () => {
   const { url } = await startMarket(['CONFLICT']);
   const { ports, counts } = await withReceipt([{ url, key: marketKey }]);

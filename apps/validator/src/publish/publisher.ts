@@ -48,7 +48,9 @@ async function publishOne(ports: PublisherPorts, item: OutboxItem): Promise<bool
   const givenUp = fault.final || item.attempts + 1 >= MAX_ATTEMPTS;
   const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(item.attempts, 20), LONGEST_PAUSE_MS);
   const words = `${fault.code}: ${fault.message}`;
-  ports.receipts.noteNotSent(item.id, words, givenUp ? null : ports.clock.unixMs() + pauseMs);
+  const nextAtMs = ports.clock.unixMs() + pauseMs;
+  ports.receipts.noteNotSent(item.id, words, givenUp ? null : nextAtMs);
+  if (!fault.final) ports.receipts.restMarket(item.market.url, nextAtMs);
   if (item.attempts === 0 || givenUp) {
     const detail = `${item.market.url}: ${words}${givenUp ? '; not tried again' : ''}`;
     ports.report({ event: 'step', name: 'publish receipt', status: 'failed', detail });

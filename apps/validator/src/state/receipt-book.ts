@@ -131,12 +131,12 @@ export class ReceiptBook {
       .all(sinceMs) as unknown as ScoredReceipt[];
   }
 
-  /** What is due to be published now, at most `limit`. */
+  /** What is due to be published now, at most `limit`: first what goes to our own markets (those without a key), then the rest by age. */
   due(nowMs: number, limit: number): OutboxItem[] {
     const rows = this.#database
       .prepare(
         `SELECT o.id, o.market_url, o.market_key, o.attempts, r.receipt FROM outbox o JOIN receipts r USING (receipt_id)
-         WHERE o.state = 'waiting' AND o.next_at_ms <= ? ORDER BY o.next_at_ms, o.id LIMIT ?`,
+         WHERE o.state = 'waiting' AND o.next_at_ms <= ? ORDER BY o.market_key = '' DESC, o.next_at_ms, o.id LIMIT ?`,
       )
       .all(nowMs, limit) as unknown as OutboxRow[];
     return rows.map((row) => ({
@@ -145,6 +145,13 @@ export class ReceiptBook {
       receipt: JSON.parse(row.receipt) as Signed<'receipt'>,
       attempts: row.attempts,
     }));
+  }
+
+  /** A market that does not answer is not asked again before `nextAtMs`, however many receipts wait for it. */
+  restMarket(marketUrl: string, nextAtMs: number): void {
+    this.#database
+      .prepare(`UPDATE outbox SET next_at_ms = max(next_at_ms, ?) WHERE market_url = ? AND state = 'waiting'`)
+      .run(nextAtMs, marketUrl);
   }
 
   noteSent(id: number): void {
