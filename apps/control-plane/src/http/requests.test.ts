@@ -49,6 +49,7 @@ describe('every route lets in only whom its rule names', () => {
     const operator = await market.operator(id, example);
     expect(operator.status !== 401).toBe(route.access.kind === 'operator');
     expect(operator.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+    expect(operator.headers.get('cache-control')).toBe('no-store');
   });
 });
 

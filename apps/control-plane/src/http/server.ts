@@ -51,7 +51,14 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   server.decorateRequest('receivedBody', null);
   server.setValidatorCompiler(validatorCompiler);
   readBodies(server);
-  server.addHook('onRequest', async (request, reply) => void reply.header(REQUEST_ID_HEADER, request.id));
+  server.addHook('onRequest', async (request, reply) => {
+    // Answers hold keys and balances: nobody in between may keep them, nor read them as anything but JSON.
+    reply.headers({
+      [REQUEST_ID_HEADER]: request.id,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    });
+  });
   server.setErrorHandler((fault, request, reply) => answerFault(parts, fault, request, reply));
   server.setNotFoundHandler((request, reply) => {
     const error = new CeliumError(
