@@ -171,6 +171,8 @@ function composeRentals(needs: RentalNeeds): { rentals: RentalParts; probing: Pr
     // The watch is built before the flows that it calls; it calls them only once something is watched.
     onProbed: async (rentalId, probe) =>
       void (await takeStep(rentals, rentalId, { probe, command: { type: 'probe-ready' } })),
+    onUnprobed: async (rentalId, forMs) =>
+      void (await takeStep(rentals, rentalId, { command: { type: 'unprobed', forMs } })),
     onMismatch: async (rentalId) => void (await takeStep(rentals, rentalId, { detail: HOST_KEY_WRONG })),
   });
   const rentals: RentalParts = {

@@ -33,6 +33,8 @@ export interface ProbingParts {
   absence: Absence;
   /** Told of every probe that got through. */
   onProbed(rentalId: string, probe: { moment: MarketMoment; marketWasAway: boolean }): Promise<void>;
+  /** Told after each try at a pod once seen that did not get through: for how long this market has now tried in vain. */
+  onUnprobed(rentalId: string, forMs: number): Promise<void>;
   /** Told once when the host key is another than the grant's. */
   onMismatch(rentalId: string): Promise<void>;
 }
@@ -97,10 +99,15 @@ export function startProbing(parts: ProbingParts): Probing {
 
   const keepWatching = async (watch: Watch): Promise<void> => {
     let seen = watch.row.rental.state === 'running';
+    // Counts from this watch's start at the earliest: the market's own absence is nobody's fault in the pod.
+    let lastGoodMs = clock.moment().atMs;
     while (!watch.stop.signal.aborted) {
       let ok = false;
       try {
         ok = await tryOnce(watch);
+        const nowMs = clock.moment().atMs;
+        if (ok) lastGoodMs = nowMs;
+        else if (seen && !watch.stop.signal.aborted) await parts.onUnprobed(watch.row.rentalId, nowMs - lastGoodMs);
       } catch (fault) {
         log.error({ err: fault, rentalId: watch.row.rentalId }, 'a probe could not be worked in; it is repeated');
       }

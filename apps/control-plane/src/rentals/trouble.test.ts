@@ -176,6 +176,23 @@ describe('while it runs', () => {
     await expectLedgerInOrder();
   });
 
+  test('a pod that lets no probe in any more while its agent reports it ready is stopped, not used on unbilled', async () => {
+    const { rental, grant } = await market.run(renter, offer);
+    market.probeAnswer = { ok: false, reason: 'unreachable', detail: 'the port is closed' };
+    let command: unknown;
+    for (let tens = 1; tens <= 240 && command === undefined; tens += 1) {
+      market.clock.advance(10_000);
+      offer.agent.heartbeat([offer.agent.status(grant, 'ready', tens * 10_000)]);
+      await offer.agent.settled();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      command = offer.agent.frames.find((frame) => frame.type === 'lease-command');
+    }
+    expect(command).toMatchObject({ command: { body: { action: { type: 'stop' } } } });
+    offer.agent.say(offer.agent.status(grant, 'gone', 900_000, { goneReason: 'stopped' }));
+    expect(await read(rental.rentalId, 'ended')).toMatchObject({ endReason: 'unreachable-too-long' });
+    await expectLedgerInOrder();
+  });
+
   test('a rental is stopped before the money is gone, and never costs more than there was', async () => {
     const poor = await market.newRenter(60_000n);
     const { rental, grant } = await market.run(poor, offer);
