@@ -44,7 +44,7 @@ export async function compileKernels(shared: boolean): Promise<string> {
 }
 
 /** The generated part of the source, relative to this file. */
-export const ROUNDS_PATH = 'assembly/rounds.ts';
+export const ROUNDS_PATH = 'assembly/rounds.gen.ts';
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   writeFileSync(join(here, ROUNDS_PATH), generateRounds());

@@ -1,4 +1,4 @@
-/** ChaCha8 states, four at once: word i of all four lies in one 128-bit vector, so no lane ever waits for another. The rounds are in `rounds.ts`. */
+/** ChaCha8 states, four at once: word i of all four lies in one 128-bit vector, so no lane ever waits for another. The rounds are in `rounds.gen.ts`. */
 
 /** The four ChaCha constants ("expand 32-byte k") and the domain words of the proof, little-endian ASCII. */
 export const C0: i32 = 0x61707865;

@@ -1,6 +1,6 @@
 /** The filled memory: cells from (seed, counter), keyed digests of 16 KiB blocks, and walks that hop from cell to cell. */
 import { DOMAIN_ADDRESS, DOMAIN_FILL, DOMAIN_WALK, loadStates, setWords, startStates, storeStates } from './chacha';
-import { iterateFive, streamFour } from './rounds';
+import { iterateFive, streamFour } from './rounds.gen';
 import { mulFold, rotateLeft } from './vectors';
 
 /** Where the fifth state of five lies behind the four. */

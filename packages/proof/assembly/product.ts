@@ -1,6 +1,6 @@
 /** Exact integer products: operands expanded from memory cells, sums of 64 x 64 tiles, and the word order in which a tile is digested. */
 import { DOMAIN_OPERAND, setWord, storeStates } from './chacha';
-import { streamFour } from './rounds';
+import { streamFour } from './rounds.gen';
 
 /** How a stream byte becomes an operand element. */
 const KIND_INT8: i32 = 0;

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Docker from 'dockerode';
 import { importDebianBase } from './debian-base.ts';
-import { callEngine } from './engine-api.ts';
 import { EngineFailure, explainFault, firstLine } from './failure.ts';
+import { findImage, type ReadyImage } from './find-image.ts';
 import { withFileLock } from './lock.ts';
 import { formatBytes, runStep, silent, type Progress, type Report } from './progress.ts';
 
@@ -24,9 +24,6 @@ const LOCK_TIMEOUT_MS = 20 * 60_000;
 
 /** `cacheDir` keeps the Debian base between engines; `sourceDir` is images/base unless a test says otherwise. */
 export type EnsureBaseImageOptions = { socket: string; cacheDir: string; progress?: Progress; sourceDir?: string };
-
-/** An image as pods name it: `tag` for people, `imageId` (sha256:...) for leases. */
-export type ReadyImage = { tag: string; imageId: string };
 
 /** The folder images/base of this checkout. */
 export function baseImageSource(): string {
@@ -65,13 +62,6 @@ export async function ensureBaseImage(options: EnsureBaseImageOptions): Promise<
   } catch (fault) {
     throw explainFault(fault, buildFailure(fault));
   }
-}
-
-/** The image with this tag, or undefined. */
-export async function findImage(socket: string, tag: string): Promise<ReadyImage | undefined> {
-  const answer = await callEngine(socket, 'GET', `/images/${tag}/json`, { timeoutMs: 10_000 });
-  if (answer.status !== 200) return undefined;
-  return { tag, imageId: (JSON.parse(answer.body) as { Id: string }).Id };
 }
 
 async function ensureParent(

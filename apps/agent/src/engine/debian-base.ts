@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
-import { findImage } from './base-image.ts';
+import { findImage } from './find-image.ts';
 import { findProgram, runCommand } from './command.ts';
 import { EngineFailure } from './failure.ts';
 import { canInstallPackages, installPackages } from './packages.ts';

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { baseImageTag, ensureBaseImage, findImage } from './base-image.ts';
+import { baseImageTag, ensureBaseImage } from './base-image.ts';
+import { findImage } from './find-image.ts';
 import { startPrivateEngine } from './private-engine.ts';
 
 const run = promisify(execFile);

@@ -2,7 +2,7 @@
 import type { ErrorCode, LeaseCommand } from '@celium/contract';
 import { MAX_CHECK_TERM_MS, MAX_TERM_MS, MIN_TERM_MS, decideCommand, parseSshPublicKey } from '@celium/domain';
 import { heldLease } from '../store/lease-record.ts';
-import type { DeskPorts } from './lease-desk.ts';
+import type { DeskPorts } from './desk-ports.ts';
 import { beginTerm, learnElapsed, type Moment } from './term.ts';
 
 export type CommandAnswer = { ok: true; leaseId: string } | { ok: false; code: ErrorCode; message: string };

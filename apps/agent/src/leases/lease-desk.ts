@@ -4,27 +4,24 @@
  * One decision at a time. What was decided is on disk before it is answered, and before a container is touched.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { documentHash, signDocument, verifyDocument, type KeyPair, type VerifiedDocument } from '@celium/chain';
+import { documentHash, signDocument, verifyDocument, type VerifiedDocument } from '@celium/chain';
 import {
   CeliumError,
   canonicalJson,
-  type CrashHere,
   type ErrorCode,
   type LeaseCommand,
   type LeaseRequest,
   type Signed,
 } from '@celium/contract';
 import { MIN_TERM_MS, decideLease, faultOfPodSpec, parseSshPublicKey, type HeldLease } from '@celium/domain';
-import { wait, type Clock } from '../clock.ts';
+import { wait } from '../clock.ts';
 import { makeSshHostKey } from '../identity/ssh-host-key.ts';
-import { explain, type Log } from '../log.ts';
-import type { OwnManifest } from '../manifest/manifest-source.ts';
-import type { LeaseFolders } from '../pods/lease-folder.ts';
+import { explain } from '../log.ts';
 import { choosePorts } from '../pods/port-table.ts';
-import { heldLease, type GoneReason, type LeaseRecord } from '../store/lease-record.ts';
-import type { LeaseStore } from '../store/lease-store.ts';
-import { faultOfAuthority, type HasPermit } from './authority.ts';
+import { heldLease, type LeaseRecord } from '../store/lease-record.ts';
+import { faultOfAuthority } from './authority.ts';
 import { runCommand, type CommandAnswer } from './command.ts';
+import type { DeskPorts } from './desk-ports.ts';
 import { SerialQueue } from './serial-queue.ts';
 import { beginTerm, leftOfTermMs } from './term.ts';
 
@@ -33,43 +30,6 @@ const MAX_REQUEST_AGE_MS = 60 * 60_000;
 /** How long a request waits for a pod that is being removed. */
 const STOPPING_PATIENCE_MS = 5_000;
 const STOPPING_POLL_MS = 20;
-
-/** Who we are: the machine key signs grants; the ids go into them. */
-export interface AgentIdentity {
-  key: KeyPair;
-  /** The public key of `key`, hex. */
-  machineKey: string;
-  bootId: string;
-  agentInstanceId: string;
-}
-
-/** What the desk needs of the reconciler. */
-export interface LeaseWork {
-  /** A new lease is on disk: make its pod. */
-  begin(leaseId: string): void;
-  /** Ends a lease, and stores `change` with it: on disk when this returns. */
-  end(leaseId: string, reason: GoneReason, detail: string | null, change?: Partial<LeaseRecord>): void;
-  /** The keys that may log in were changed in the lease's folder: brings them to its pod, soon. */
-  keysChanged(leaseId: string): void;
-  /** Looks at the lease's term again. */
-  rearm(leaseId: string): void;
-  /** Says again how an ended lease is. */
-  tellAgain(leaseId: string): void;
-  /** Why no pod can be made now (the engine is away, the disk is full), or null. */
-  trouble(): { code: ErrorCode; message: string } | null;
-}
-
-export interface DeskPorts {
-  identity: AgentIdentity;
-  manifest: () => OwnManifest;
-  hasPermit: HasPermit;
-  store: LeaseStore;
-  folders: LeaseFolders;
-  work: LeaseWork;
-  clock: Clock;
-  crash: CrashHere;
-  log: Log;
-}
 
 /** `refusal` is null when the request was too broken to name it. */
 export type RequestAnswer =

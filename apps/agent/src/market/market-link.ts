@@ -17,7 +17,8 @@ import {
   type Signed,
 } from '@celium/contract';
 import type { CancelTimer, Clock } from '../clock.ts';
-import type { AgentIdentity, LeaseDesk } from '../leases/lease-desk.ts';
+import type { AgentIdentity } from '../leases/desk-ports.ts';
+import type { LeaseDesk } from '../leases/lease-desk.ts';
 import { explain, type Log } from '../log.ts';
 import type { OwnManifest } from '../manifest/manifest-source.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';

@@ -6,7 +6,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { documentHash, type SqliteLog } from '@celium/chain';
 import type { LogEntry, Signed } from '@celium/contract';
 import type { Clock } from '../clock.ts';
-import type { AgentIdentity } from '../leases/lease-desk.ts';
+import type { AgentIdentity } from '../leases/desk-ports.ts';
 import { explain, type Log } from '../log.ts';
 import type { LeaseRecord } from '../store/lease-record.ts';
 import type { LeaseStore } from '../store/lease-store.ts';

@@ -3,7 +3,7 @@ import { signDocument } from '@celium/chain';
 import { CeliumError, type CrashHere, type LeaseStatus } from '@celium/contract';
 import { isCpuUnit } from '@celium/domain';
 import type { Clock } from '../clock.ts';
-import type { AgentIdentity } from '../leases/lease-desk.ts';
+import type { AgentIdentity } from '../leases/desk-ports.ts';
 import type { OwnManifest } from '../manifest/manifest-source.ts';
 import { isLoopbackHost } from '../manifest/private-address.ts';
 import { volumeName } from '../pods/docker-engine.ts';

@@ -6,7 +6,7 @@
  */
 import { CeliumError, type ErrorCode, type LeaseStatus } from '@celium/contract';
 import type { CancelTimer } from '../clock.ts';
-import type { LeaseWork } from '../leases/lease-desk.ts';
+import type { LeaseWork } from '../leases/desk-ports.ts';
 import { leftOfTermMs, noteTerm, type Moment } from '../leases/term.ts';
 import { explain, type Log } from '../log.ts';
 import { EngineAway, type PodDeath, type PodSighting } from '../pods/pod-engine.ts';

@@ -12,7 +12,8 @@ import {
   type ManifestMachine,
   type Signed,
 } from '@celium/contract';
-import { LeaseDesk, type AgentIdentity, type RequestAnswer } from '../leases/lease-desk.ts';
+import type { AgentIdentity } from '../leases/desk-ports.ts';
+import { LeaseDesk, type RequestAnswer } from '../leases/lease-desk.ts';
 import { silentLog } from '../log.ts';
 import type { OwnManifest } from '../manifest/manifest-source.ts';
 import { EngineImages } from '../pods/image-source.ts';

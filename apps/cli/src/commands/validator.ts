@@ -16,6 +16,12 @@ interface RunFlags extends ClientFlags, HotkeyFlags {
   port?: number | undefined;
   chain?: string | undefined;
   allowPrivate?: boolean | undefined;
+  host?: string | undefined;
+  axonIp?: string | undefined;
+  recheckMs?: string | undefined;
+  retryMs?: string | undefined;
+  parallel?: string | undefined;
+  auditThreads?: string | undefined;
   link?: string | undefined;
   once?: boolean | undefined;
 }
@@ -33,7 +39,13 @@ const runCommand = buildCommand<RunFlags, [], CliContext>({
       chain: chainUrl,
       market: marketUrlOf(this, flags.market),
       port: flags.port,
+      host: flags.host,
+      'axon-ip': flags.axonIp,
       'allow-private': flags.allowPrivate,
+      'recheck-ms': flags.recheckMs,
+      'retry-ms': flags.retryMs,
+      parallel: flags.parallel,
+      'audit-threads': flags.auditThreads,
       link: flags.link,
       once: flags.once,
       json: true,
@@ -60,6 +72,13 @@ const runCommand = buildCommand<RunFlags, [], CliContext>({
       chain: chainFlag,
       ...hotkeyFlags,
       allowPrivate: allowPrivateFlag,
+      // The program itself checks these and says what is wrong with one.
+      host: passedOn('address', 'Where its public API listens; 127.0.0.1 by default'),
+      axonIp: passedOn('address', 'Address of the API as the chain is told it; that of --host by default'),
+      recheckMs: passedOn('ms', 'Time between routine checks of a machine; 90 minutes by default'),
+      retryMs: passedOn('ms', 'Time to the repetition of a failed check; 5 minutes by default, 10 at most'),
+      parallel: passedOn('count', 'Machines checked at the same time; 1 by default'),
+      auditThreads: passedOn('count', 'Threads that audit; 2 by default'),
       link: {
         kind: 'parsed',
         parse: String,
@@ -82,6 +101,11 @@ const runCommand = buildCommand<RunFlags, [], CliContext>({
     ),
   },
 });
+
+/** A flag whose text goes to the program as it is. */
+function passedOn(placeholder: string, brief: string) {
+  return { kind: 'parsed', parse: String, placeholder, brief, optional: true } as const;
+}
 
 /** Without a permit machines refuse every check: better said at the start than read in a log. */
 async function warnWithoutPermit(context: CliContext, chainUrl: string, hotkey: string): Promise<void> {
