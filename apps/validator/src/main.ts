@@ -15,7 +15,7 @@ import { sizeClassOf } from './check/receipt.ts';
 import { systemTime } from './clock.ts';
 import { Discovery } from './discovery/discover.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
-import { isPrivateAddress } from './network/addresses.ts';
+import { isPrivateAddress } from '@celium/domain';
 import { createAgentClient } from './network/agent-client.ts';
 import { createNetwork } from './network/json-over-http.ts';
 import { createReport } from './report.ts';

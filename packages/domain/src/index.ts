@@ -2,6 +2,7 @@
 export * from './ids.ts';
 export * from './ledger/accounts.ts';
 export * from './lease/lease.ts';
+export * from './machine/address.ts';
 export * from './offer/offer.ts';
 export * from './offer/verdict.ts';
 export * from './pod/pod-spec.ts';

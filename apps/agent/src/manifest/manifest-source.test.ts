@@ -17,7 +17,7 @@ const machine: ManifestMachine = {
   machineKey,
   agentUrl: 'https://gpu.example.com:7750',
   tlsKeyHash: 'cd'.repeat(32),
-  publicHost: '203.0.113.7',
+  publicHost: 'gpu.example.com',
   portRange: { from: 20_000, to: 20_099 },
   units: ['cpu:m'],
   offer: { priceMicroUsdPerUnitHour: '1', committedUntilMs: 0 },

@@ -3,8 +3,8 @@ import { readFileSync, watch, type FSWatcher } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { verifyDocument } from '@celium/chain';
 import { CeliumError, type ManifestMachine, type Signed } from '@celium/contract';
+import { isPrivateHost } from '@celium/domain';
 import { explain, type Log } from '../log.ts';
-import { isPrivateHost } from './private-address.ts';
 
 const SETTLE_MS = 100;
 

@@ -1,11 +1,10 @@
 /** Brings a lease's pod up, from wherever an earlier run of the agent left it, until SSH answers on its published port. */
 import { signDocument } from '@celium/chain';
 import { CeliumError, type CrashHere, type LeaseStatus } from '@celium/contract';
-import { isCpuUnit } from '@celium/domain';
+import { isCpuUnit, isLoopbackHost } from '@celium/domain';
 import type { Clock } from '../clock.ts';
 import type { AgentIdentity } from '../leases/desk-ports.ts';
 import type { OwnManifest } from '../manifest/manifest-source.ts';
-import { isLoopbackHost } from '../manifest/private-address.ts';
 import { volumeName } from '../pods/docker-engine.ts';
 import type { ImageSource } from '../pods/image-source.ts';
 import type { LeaseFolders } from '../pods/lease-folder.ts';

@@ -58,9 +58,9 @@ export class AgentInMemory {
     this.machine = {
       machineId: 'm',
       machineKey: toHex(agentKey.publicKey),
-      agentUrl: 'https://203.0.113.7:7750',
+      agentUrl: 'https://gpu.example.com:7750',
       tlsKeyHash: 'cd'.repeat(32),
-      publicHost: '203.0.113.7',
+      publicHost: 'gpu.example.com',
       portRange: { from: 40_000, to: 40_009 },
       units,
       offer: { priceMicroUsdPerUnitHour: '1', committedUntilMs: 0 },

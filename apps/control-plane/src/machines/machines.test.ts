@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FakeAgent, machineOf, makeProvider, signManifest, type ManifestChanges } from '../testing/fake-agent.ts';
 import { TestMarket } from '../testing/test-market.ts';
-import { isPrivateHost } from './addresses.ts';
+import { isPrivateHost } from '@celium/domain';
 import { PATIENCE } from '../testing/patience.ts';
 
 let market: TestMarket;

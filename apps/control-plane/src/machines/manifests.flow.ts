@@ -1,10 +1,10 @@
 /** Taking in a manifest: who signed it, that it is not older than one we know, and what it says of this agent's machine. */
 import { createHash } from 'node:crypto';
 import { CeliumError, canonicalJson, type Manifest, type ManifestMachine } from '@celium/contract';
+import { isPrivateHost } from '@celium/domain';
 import { documentHash, toHex, verifyDocument } from '@celium/chain';
 import type { Tx } from '../database/market-database.ts';
 import type { MarketPorts } from '../ports.ts';
-import { isPrivateHost } from './addresses.ts';
 import { findOwner, lockManifest, revokeOthers, saveMachine, saveManifest } from './machines.store.ts';
 import { closeOffers, saveOffer } from './offers.store.ts';
 

@@ -3,7 +3,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { Socket, isIP } from 'node:net';
 import { Client } from 'ssh2';
-import { isPrivateAddress } from '../machines/addresses.ts';
+import { isPrivateAddress } from '@celium/domain';
 import type { Probe, ProbeAnswer } from '../ports.ts';
 
 /** Made by the market's options: whether pods at private addresses are probed at all. */
