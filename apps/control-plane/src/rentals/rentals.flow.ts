@@ -5,6 +5,7 @@
 import { CeliumError, type Signed } from '@celium/contract';
 import {
   decide,
+  probeCounts,
   seenByAgent,
   seenByMarket,
   type AgentSighting,
@@ -93,9 +94,8 @@ export async function ownRental(parts: RentalParts, accountId: string, rentalId:
 function fold(row: RentalRow, step: RentalStep): RentalRow {
   if (row.rental.state === 'ended') return row;
   let meter = row.meter;
-  // A probe that was under way when the stop was asked for must not bill past it; the stop brings its own.
-  const counts = row.rental.state !== 'stopping';
-  if (step.probe !== undefined && counts) meter = seenByMarket(meter, step.probe.moment, step.probe.marketWasAway);
+  if (step.probe !== undefined && probeCounts(row.rental))
+    meter = seenByMarket(meter, step.probe.moment, step.probe.marketWasAway);
   if (step.sighting !== undefined) meter = seenByAgent(meter, step.sighting);
   return meter === row.meter ? row : { ...row, meter };
 }

@@ -5,6 +5,7 @@ import {
   decide,
   GRANT_TIMEOUT_MS,
   isUnreachable,
+  probeCounts,
   reserve,
   START_TIMEOUT_MS,
   STOP_TIMEOUT_MS,
@@ -318,4 +319,23 @@ test('the transition table is the one that people read', async () => {
   });
   const head = `${'situation'.padEnd(30)} ${'command'.padEnd(32)} ${'next state (why)'.padEnd(32)} effects\n\n`;
   await expect(head + lines.join('\n')).toMatchFileSnapshot('./golden/transitions.txt');
+});
+
+test('a probe counts until the stop is asked for, and never after it', () => {
+  let { rental } = reserve(0);
+  const step = (command: RentalCommand): void => {
+    const decision = decide(rental, command, 1_000);
+    if (!decision.ok) throw new Error(decision.refusal);
+    rental = decision.rental;
+  };
+  for (const type of ['grant', 'agent-ready', 'probe-ready'] as const) {
+    expect(probeCounts(rental)).toBe(true);
+    step({ type });
+  }
+  expect(rental.state).toBe('running');
+  expect(probeCounts(rental)).toBe(true);
+  step({ type: 'stop', reason: 'renter-stopped' });
+  expect(probeCounts(rental)).toBe(false);
+  step({ type: 'pod-gone', reason: 'stopped' });
+  expect(probeCounts(rental)).toBe(false);
 });

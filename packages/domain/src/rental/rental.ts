@@ -120,6 +120,14 @@ export function decide(rental: Rental, command: RentalCommand, nowMs: number): D
   }
 }
 
+/**
+ * Whether a probe of the pod still counts for the meter. Not once a stop was asked for: the stop brings its own last probe, and one
+ * that was under way at that moment must not bill past it.
+ */
+export function probeCounts(rental: Rental): boolean {
+  return rental.state !== 'stopping' && rental.state !== 'ended';
+}
+
 /** True when the agent has been silent for so long that the rental is shown as unreachable. */
 export function isUnreachable(rental: Rental, nowMs: number): boolean {
   return rental.state === 'running' && nowMs - rental.agentSeenAtMs > UNREACHABLE_AFTER_MS;
