@@ -1,5 +1,6 @@
 /** Who may ask for a lease: a market that the manifest lists, a validator with a permit on chain. */
 import type { ErrorCode, LeaseRequest, ManifestMachine } from '@celium/contract';
+import { judgeAuthority, type AuthorityVerdict } from '@celium/domain';
 import type { Clock } from '../clock.ts';
 
 /** Tells whether a hotkey (SS58) has a validator permit. Throws when the chain does not answer. */
@@ -11,7 +12,7 @@ export interface AuthorityFault {
   message: string;
 }
 
-/** What the signer of a request may ask for. `signer` is the public key in hex, `hotkey` its address. */
+/** What the signer of a request may ask for, by domain's rule. `signer` is the public key in hex, `hotkey` its address. */
 export async function faultOfAuthority(
   request: Pick<LeaseRequest, 'authorityKind' | 'kind'>,
   signer: string,
@@ -19,32 +20,36 @@ export async function faultOfAuthority(
   machine: ManifestMachine,
   hasPermit: HasPermit,
 ): Promise<AuthorityFault | null> {
-  switch (request.authorityKind) {
-    case 'market':
-      if (!machine.markets.some((market) => market.key === signer)) {
-        return refuse('KEY_NOT_DELEGATED', 'the manifest does not list this market for this machine');
-      }
-      return request.kind === 'paid' ? null : refuse('KEY_NOT_DELEGATED', 'a market may ask for paid leases only');
-    case 'validator':
-      if (request.kind !== 'verification') {
-        return refuse('KEY_NOT_DELEGATED', 'a validator may ask for verification leases only');
-      }
-      return await faultOfValidator(hotkey, hasPermit);
-    case 'holder':
-      return refuse('UNSUPPORTED', 'this version grants no leases for allotments yet');
-  }
-}
-
-async function faultOfValidator(hotkey: string, hasPermit: HasPermit): Promise<AuthorityFault | null> {
+  const isListedMarket = machine.markets.some((market) => market.key === signer);
+  const verdict = judgeAuthority(request, { isListedMarket, hasPermit: null });
+  if (verdict !== 'needs-permit') return faultOfVerdict(verdict, hotkey);
   try {
-    if (await hasPermit(hotkey)) return null;
+    return faultOfVerdict(judgeAuthority(request, { isListedMarket, hasPermit: await hasPermit(hotkey) }), hotkey);
   } catch (fault) {
     return refuse(
       'CHAIN_UNAVAILABLE',
       `the agent cannot ask the chain for validator permits: ${fault instanceof Error ? fault.message : String(fault)}`,
     );
   }
-  return refuse('KEY_NOT_DELEGATED', `${hotkey} has no validator permit on this subnet`);
+}
+
+/** A verdict in words for the one who asked. */
+function faultOfVerdict(verdict: AuthorityVerdict, hotkey: string): AuthorityFault | null {
+  switch (verdict) {
+    case 'allowed':
+      return null;
+    case 'market-not-listed':
+      return refuse('KEY_NOT_DELEGATED', 'the manifest does not list this market for this machine');
+    case 'market-asks-other-than-paid':
+      return refuse('KEY_NOT_DELEGATED', 'a market may ask for paid leases only');
+    case 'validator-asks-other-than-verification':
+      return refuse('KEY_NOT_DELEGATED', 'a validator may ask for verification leases only');
+    case 'needs-permit':
+    case 'validator-without-permit':
+      return refuse('KEY_NOT_DELEGATED', `${hotkey} has no validator permit on this subnet`);
+    case 'holders-not-supported':
+      return refuse('UNSUPPORTED', 'this version grants no leases for allotments yet');
+  }
 }
 
 /**
