@@ -15,7 +15,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{packages,apps,tools,bench}/**/*.test.ts'],
+          include: ['{packages,apps,tools,bench}/**/*.test.ts', 'tests/attacks/**/*.test.ts'],
           exclude: ['**/node_modules/**'],
           globalSetup: [databaseSetup],
           testTimeout: 30_000,
@@ -26,7 +26,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['tests/**/*.test.ts'],
-          exclude: ['**/node_modules/**'],
+          exclude: ['**/node_modules/**', 'tests/attacks/**'],
           globalSetup: [databaseSetup],
           fileParallelism: false,
           testTimeout: 300_000,
