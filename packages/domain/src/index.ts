@@ -13,3 +13,5 @@ export * from './pricing/funding.ts';
 export * from './rental/meter.ts';
 export * from './rental/rental.ts';
 export * from './scoring/score.ts';
+export * from './verification/decoy.ts';
+export * from './verification/human-timing.ts';

@@ -25,18 +25,19 @@ export async function insertReceipt(tx: Tx, receipt: Signed<'receipt'>, nowMs: n
   return inserted !== undefined;
 }
 
-/** Works the verdict on a unit out anew from the newest valid receipt of each validator. */
+/** Works the verdict on a unit out anew from the newest valid receipts of each validator: announced check and decoy. */
 export async function refreshVerdict(tx: Tx, machineKey: string, unitId: string, nowMs: number): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${`verdict:${machineKey}:${unitId}`}, 0))`.execute(tx.db);
   const { rows } = await sql<{ document: Signed<'receipt'> }>`
-    select distinct on (validator) document from receipts
+    select distinct on (validator, document->'body'->>'lease') document from receipts
     where machine_key = ${machineKey} and unit_id = ${unitId} and ended_at_ms >= ${nowMs - RECEIPT_VALID_MS}::bigint
-    order by validator, ended_at_ms desc`.execute(tx.db);
+    order by validator, document->'body'->>'lease', ended_at_ms desc`.execute(tx.db);
   const receipts = rows.map(({ document }): UnitReceipt & { body: Receipt } => ({
     receiptId: document.body.receiptId,
     validator: document.body.validator,
     verdict: document.body.verdict,
     endedAtMs: document.body.endedAtMs,
+    paid: document.body.lease === 'paid',
     body: document.body,
   }));
   const deciding = decidingReceipt(receipts, nowMs);

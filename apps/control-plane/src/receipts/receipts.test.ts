@@ -50,6 +50,16 @@ test('a receipt published twice counts once, and a later fail takes the pass awa
   expect(await offerOf(provider)).toMatchObject({ verdict: 'fail' });
 });
 
+test('an announced check that passes does not undo a failed decoy; a later decoy does', async () => {
+  const { provider } = await market.connectAgent();
+  const endedAtMs = market.clock.now();
+  await market.publishReceipt(provider, { lease: 'paid', verdict: 'fail', endedAtMs });
+  await market.publishReceipt(provider, { endedAtMs: endedAtMs + 10 });
+  expect(await offerOf(provider)).toMatchObject({ verdict: 'fail' });
+  await market.publishReceipt(provider, { lease: 'paid', endedAtMs: endedAtMs + 20 });
+  expect(await offerOf(provider)).toMatchObject({ verdict: 'pass' });
+});
+
 test('an old receipt does not undo a newer one, and none is valid for more than a day', async () => {
   const { provider } = await market.connectAgent();
   const nowMs = market.clock.now();

@@ -113,22 +113,25 @@ export class ReceiptBook {
     return rows.map((row) => JSON.parse(row.receipt) as Signed<'receipt'>);
   }
 
-  /** The last verdicts on one machine, newest first. */
+  /** The last verdicts of announced checks on one machine, newest first: decoys keep their own time. */
   verdicts(machineKey: string, limit: number): UnitVerdict[] {
     return this.#database
       .prepare(
-        `SELECT unit, verdict, ended_at_ms AS endedAtMs FROM receipts WHERE machine_key = ? ORDER BY ended_at_ms DESC, receipt_id LIMIT ?`,
+        `SELECT unit, verdict, ended_at_ms AS endedAtMs FROM receipts
+         WHERE machine_key = ? AND json_extract(receipt, '$.body.lease') IS NOT 'paid' ORDER BY ended_at_ms DESC, receipt_id LIMIT ?`,
       )
       .all(machineKey, limit) as unknown as UnitVerdict[];
   }
 
   /** Receipts that may count for scores: those that ended after `sinceMs`. */
   scored(sinceMs: number): ScoredReceipt[] {
-    return this.#database
+    const rows = this.#database
       .prepare(
-        `SELECT hotkey, unit, verdict, ended_at_ms AS endedAtMs FROM receipts WHERE ended_at_ms >= ? ORDER BY ended_at_ms LIMIT 1000000`,
+        `SELECT hotkey, unit, verdict, ended_at_ms AS endedAtMs, json_extract(receipt, '$.body.lease') AS lease
+         FROM receipts WHERE ended_at_ms >= ? ORDER BY ended_at_ms LIMIT 1000000`,
       )
-      .all(sinceMs) as unknown as ScoredReceipt[];
+      .all(sinceMs) as unknown as Array<ScoredReceipt & { lease: string | null }>;
+    return rows.map(({ lease, ...row }) => ({ ...row, paid: lease === 'paid' }));
   }
 
   /** What is due to be published now, at most `limit`: first what goes to our own markets (those without a key), then the rest by age. */

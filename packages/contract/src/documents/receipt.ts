@@ -1,7 +1,7 @@
 /** The receipt: a validator's signed verdict on one check of one unit; at most 2 kB in canonical form. */
 
 import { z } from 'zod';
-import { hex32, machineId, ss58, unitId, unixMs, uuid } from '../fields.ts';
+import { hex32, leaseKind, machineId, ss58, unitId, unixMs, uuid } from '../fields.ts';
 
 export const receiptBody = z.looseObject({
   receiptId: uuid,
@@ -14,6 +14,8 @@ export const receiptBody = z.looseObject({
   /** SHA-256 of the grant's signing bytes, and of the pod's host key as the validator saw it. */
   grantHash: hex32,
   hostKeyHash: hex32,
+  /** `paid` when that grant is a renter's: the check was a decoy. Left out for an announced check. */
+  lease: leaseKind.optional(),
   barrierId: z.string().max(64),
   blockNumber: z.int().min(0),
   blockHash: z.string().max(66),

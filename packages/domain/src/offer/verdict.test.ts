@@ -43,6 +43,18 @@ describe('a unit', () => {
   });
 });
 
+test('a failed decoy is not undone by an announced check that passes, only by a later decoy, or by time', () => {
+  const decoy = (verdict: 'pass' | 'fail', ageMs: number): UnitReceipt => ({
+    ...receipt('a', verdict, ageMs),
+    paid: true,
+  });
+  expect(verdict(decoy('fail', 5_000), receipt('a', 'pass', 1_000))).toBe('fail');
+  expect(verdict(decoy('fail', 5_000), receipt('a', 'pass', 1_000), decoy('pass', 500))).toBe('pass');
+  expect(verdict(decoy('fail', RECEIPT_VALID_MS + 1), receipt('a', 'pass', 1_000))).toBe('pass');
+  expect(verdict(decoy('pass', 1_000), receipt('a', 'fail', 5_000))).toBe('fail');
+  expect(verdict(decoy('fail', 1_000), receipt('a', 'pass'), receipt('b', 'pass'), receipt('c', 'pass'))).toBe('pass');
+});
+
 test('a further fail never turns a fail into a pass, nor a further pass a pass into a fail', () => {
   const any = fc.array(
     fc.record({

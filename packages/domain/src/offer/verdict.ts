@@ -1,4 +1,9 @@
-/** What the receipts of several validators say of one unit: the lower median of each one's newest, so that one voice alone lifts nothing. */
+/**
+ * What the receipts of several validators say of one unit: the lower median of each one's newest, so that one voice alone lifts nothing.
+ *
+ * A machine that fails a decoy and passes the next announced check has shown what it gives to renters: a validator's word is the worse of its
+ * newest announced check and its newest decoy.
+ */
 
 import { RECEIPT_VALID_MS } from '../scoring/score.ts';
 
@@ -9,24 +14,40 @@ export interface UnitReceipt {
   verdict: 'pass' | 'fail';
   /** Unix milliseconds. */
   endedAtMs: number;
+  /** The check ran in a renter's lease: a decoy. */
+  paid?: boolean;
 }
 
 /** The receipt that decides about a unit, or null when no valid one is left. */
 export function decidingReceipt<Kept extends UnitReceipt>(receipts: readonly Kept[], nowMs: number): Kept | null {
-  const newest = new Map<string, Kept>();
-  for (const receipt of receipts) {
-    if (nowMs - receipt.endedAtMs > RECEIPT_VALID_MS) continue;
-    const known = newest.get(receipt.validator);
-    if (known === undefined || receipt.endedAtMs > known.endedAtMs) newest.set(receipt.validator, receipt);
-  }
-  const failed = [...newest.values()].filter((receipt) => receipt.verdict === 'fail');
+  const words = [...newestOfEach(receipts.filter((receipt) => nowMs - receipt.endedAtMs <= RECEIPT_VALID_MS))];
+  const failed = words.filter((receipt) => receipt.verdict === 'fail');
   // The lower median of fails and passes is a fail as soon as half of the validators say so.
   const decisive =
-    failed.length * 2 >= newest.size && failed.length > 0
-      ? failed
-      : [...newest.values()].filter((r) => r.verdict === 'pass');
+    failed.length * 2 >= words.length && failed.length > 0 ? failed : words.filter((r) => r.verdict === 'pass');
   return decisive.reduce<Kept | null>(
     (best, next) => (best === null || next.endedAtMs > best.endedAtMs ? next : best),
     null,
   );
+}
+
+/** One receipt for each validator: its word. */
+function newestOfEach<Kept extends UnitReceipt>(receipts: readonly Kept[]): Iterable<Kept> {
+  const newest = new Map<string, Kept>();
+  for (const receipt of receipts) {
+    const key = `${receipt.paid === true ? 'paid' : 'announced'} ${receipt.validator}`;
+    const known = newest.get(key);
+    if (known === undefined || receipt.endedAtMs > known.endedAtMs) newest.set(key, receipt);
+  }
+  const words = new Map<string, Kept>();
+  for (const receipt of newest.values()) {
+    const known = words.get(receipt.validator);
+    if (known === undefined || isWorse(receipt, known)) words.set(receipt.validator, receipt);
+  }
+  return words.values();
+}
+
+function isWorse(receipt: UnitReceipt, known: UnitReceipt): boolean {
+  if (receipt.verdict !== known.verdict) return receipt.verdict === 'fail';
+  return receipt.endedAtMs > known.endedAtMs;
 }

@@ -40,6 +40,16 @@ describe('a score', () => {
     expect(scores(receipt({ endedAtMs: NOW - RECEIPT_VALID_MS - 1 }))).toEqual({});
   });
 
+  test('goes down by a failed decoy for a day, whatever announced checks say after it; a passed decoy lifts nothing', () => {
+    const decoy = (given: Partial<ScoredReceipt>): ScoredReceipt => receipt({ paid: true, ...given });
+    expect(scores(decoy({ verdict: 'fail', endedAtMs: NOW - 5_000 }), receipt({}))).toEqual({});
+    expect(scores(decoy({ verdict: 'fail', endedAtMs: NOW - RECEIPT_VALID_MS - 1 }), receipt({}))).toEqual({
+      alice: 1,
+    });
+    expect(scores(decoy({ verdict: 'fail', endedAtMs: NOW - 5_000 }), receipt({}), decoy({}))).toEqual({ alice: 1 });
+    expect(scores(decoy({}))).toEqual({});
+  });
+
   test('counts a GPU that two hotkeys claim for neither', () => {
     expect(scores(receipt({}), receipt({ hotkey: 'bob' }), receipt({ hotkey: 'bob', unit: 'GPU-2' }))).toEqual({
       bob: 1,

@@ -9,26 +9,35 @@ export interface ScoredReceipt {
   verdict: 'pass' | 'fail';
   /** When the check ended, unix milliseconds. */
   endedAtMs: number;
+  /** The check ran in a renter's lease: a decoy. */
+  paid?: boolean;
 }
 
 /** A receipt older than this says nothing any more, in milliseconds. */
 export const RECEIPT_VALID_MS = 24 * 3_600_000;
 
 /**
- * Score per hotkey: the number of its units whose newest receipt passed and is fresh.
+ * Score per hotkey: the number of its units whose newest receipt passed and is fresh, and whose newest decoy of the last day did not fail.
  *
  * A GPU counts once in the network: while two hotkeys have fresh passes for one UUID, it counts for neither. A CPU unit is named by its
  * provider, so the same name under two hotkeys means two machines.
  */
 export function scoreHotkeys(receipts: readonly ScoredReceipt[], nowMs: number): Map<string, number> {
   const newest = new Map<string, ScoredReceipt>();
+  const decoys = new Map<string, ScoredReceipt>();
+  const keyOf = (receipt: ScoredReceipt): string => `${receipt.hotkey} ${receipt.unit}`;
   for (const receipt of receipts) {
-    const key = `${receipt.hotkey} ${receipt.unit}`;
-    const known = newest.get(key);
-    if (known === undefined || receipt.endedAtMs > known.endedAtMs) newest.set(key, receipt);
+    const kept = receipt.paid === true ? decoys : newest;
+    const known = kept.get(keyOf(receipt));
+    if (known === undefined || receipt.endedAtMs > known.endedAtMs) kept.set(keyOf(receipt), receipt);
   }
+  const isFresh = (receipt: ScoredReceipt): boolean => nowMs - receipt.endedAtMs <= RECEIPT_VALID_MS;
+  const failedDecoy = (receipt: ScoredReceipt): boolean => {
+    const decoy = decoys.get(keyOf(receipt));
+    return decoy !== undefined && decoy.verdict === 'fail' && isFresh(decoy);
+  };
   const passed = [...newest.values()].filter(
-    (receipt) => receipt.verdict === 'pass' && nowMs - receipt.endedAtMs <= RECEIPT_VALID_MS,
+    (receipt) => receipt.verdict === 'pass' && isFresh(receipt) && !failedDecoy(receipt),
   );
   const claims = new Map<string, number>();
   for (const { unit } of passed) claims.set(unit, (claims.get(unit) ?? 0) + 1);
