@@ -171,6 +171,34 @@ test('a flood is cut off at its bound', async () => {
   expect(timing.bytesReceived).toBeLessThan(CHALLENGE_LIMITS.noiseBytes + 300_000);
 });
 
+test('small frames that nobody waits for are cut off at the number that a proof can have, also while siblings are waited for', async () => {
+  const clock = virtualClock();
+  let flood: () => void = () => undefined;
+  const prover = inMemoryProver(clock);
+  const transport: ProofTransport = {
+    ...prover,
+    onData(listener) {
+      flood = () => {
+        const line = new TextEncoder().encode(encodeLine('prover', Uint8Array.of(0x83)));
+        for (let i = 0; i < 10_000; i++) listener(line);
+      };
+      prover.onData(listener);
+    },
+  };
+  const params = proofParams('micro', 'routine');
+  const { failure, timing } = await runChallenge({
+    transport,
+    clock,
+    randomBytes: seededBytes(4),
+    params,
+    binding: BINDING,
+    declaredRateUnitsPerSecond: DECLARED_RATE,
+    beforeStart: async () => flood(),
+  });
+  expect(failure?.code).toBe('out-of-order');
+  expect(timing.bytesReceived).toBeLessThan(16_384);
+});
+
 test('a stream that breaks while the validator writes ends as closed', async () => {
   const clock = virtualClock();
   const prover = inMemoryProver(clock);

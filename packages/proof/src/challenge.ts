@@ -23,7 +23,7 @@ import {
   type ValidatorFrame,
 } from './frames.ts';
 import { encodeLine } from './lines.ts';
-import { type ArrivedFrame, type Delivery, type Mailbox, openMailbox } from './mailbox.ts';
+import { type ArrivedFrame, type Delivery, type Mailbox, type MailboxBounds, openMailbox } from './mailbox.ts';
 import { paramsName, type ProofParams, stepCount } from './params.ts';
 
 /** How long the validator waits where the deadline rule does not say, and how much it reads. */
@@ -94,7 +94,7 @@ export async function runChallenge(options: ChallengeOptions): Promise<Challenge
     failure: null,
     claimedDevice: null,
   };
-  const session: Session = { options, mailbox: openMailbox(transport, clock, maxBytes(params)), result };
+  const session: Session = { options, mailbox: openMailbox(transport, clock, boundsOf(params)), result };
   const abort = (): void => session.mailbox.fail(failure('aborted'));
   signal?.addEventListener('abort', abort, { once: true });
   if (signal?.aborted) abort();
@@ -115,10 +115,15 @@ function emptyTiming(): ObservedTiming {
   return { fillMs: null, elapsedMs: null, rootArrivalsMs: [], rttMinMs: null, rttMs: [], bytesReceived: 0 };
 }
 
-function maxBytes(params: ProofParams): number {
+/** All that a prover can have to say: hello, filled, two series of pongs, roots, openings, and the noise around them. */
+function boundsOf(params: ProofParams): MailboxBounds {
   const { tiles, leaves, walks } = params.audit;
-  const { noiseBytes, rootLineBytes, openingLineBytes } = CHALLENGE_LIMITS;
-  return noiseBytes + stepCount(params) * rootLineBytes + (tiles + leaves + walks) * openingLineBytes;
+  const { noiseBytes, rootLineBytes, openingLineBytes, probesPerSeries } = CHALLENGE_LIMITS;
+  const [roots, openings] = [stepCount(params), tiles + leaves + walks];
+  return {
+    bytes: noiseBytes + roots * rootLineBytes + openings * openingLineBytes,
+    frames: 2 + 2 * probesPerSeries + roots + openings,
+  };
 }
 
 async function converse(session: Session, seed: Uint8Array): Promise<void> {

@@ -1,5 +1,5 @@
 /** From an observed challenge to the claim that a validator signs, and back: the offline check of a claim against its transcript. */
-import { auditTranscript } from './audit.ts';
+import { auditTranscript, type KernelFactory } from './audit.ts';
 import type { AuditOutcome, ChallengeResult, ProofClaim, ProofFigures, ProofTranscript } from './contracts.ts';
 import { chainWorkUnits, judgeDeadline } from './deadline.ts';
 import { failure, type ProofFailure } from './failures.ts';
@@ -79,7 +79,7 @@ function lateness({ elapsedMs, limitMs }: ProofFigures): ProofFailure | null {
 
 /** One line of an offline check. */
 export interface ClaimFinding {
-  check: 'transcript-hash' | 'parameters' | 'figures' | 'audit' | 'deadline';
+  check: 'form' | 'transcript-hash' | 'parameters' | 'figures' | 'audit' | 'deadline';
   ok: boolean;
   detail: string;
 }
@@ -96,8 +96,10 @@ export interface ClaimCheck {
  * Checks a claim against its transcript: hash, parameters, arithmetic of the figures, a full new audit, and that verdict and reason follow. It proves
  * content; the times in the figures stay the validator's word. Never throws for what the two hold.
  */
-export function checkClaim(claim: ProofClaim, transcript: ProofTranscript): ClaimCheck {
-  const audit = auditTranscript(transcript);
+export function checkClaim(claim: ProofClaim, transcript: ProofTranscript, makeKernels?: KernelFactory): ClaimCheck {
+  const audit = auditTranscript(transcript, makeKernels);
+  if (!hasFormOfClaim(claim))
+    return { ok: false, findings: [{ check: 'form', ok: false, detail: 'this is no claim' }], audit };
   const params = audit.failure?.code === 'malformed' ? null : paramsByName(transcript.params);
   const findings: ClaimFinding[] = [];
   const note = (check: ClaimFinding['check'], ok: boolean, detail: string): void => {
@@ -122,6 +124,13 @@ export function checkClaim(claim: ProofClaim, transcript: ProofTranscript): Clai
     `${claim.figures.elapsedMs} ms of ${claim.figures.limitMs} ms, by the validator's clock`,
   );
   return { ok: findings.every((finding) => finding.ok), findings, audit };
+}
+
+/** Whether a value has the parts of a claim with whole numbers as figures; what they say is checked by the rest. */
+function hasFormOfClaim(value: unknown): boolean {
+  const { params, figures, reason } = (value ?? {}) as Partial<Record<keyof ProofClaim, unknown>>;
+  if (typeof params !== 'object' || params === null || typeof figures !== 'object' || figures === null) return false;
+  return typeof reason === 'string' && Object.values(figures).every((figure) => Number.isSafeInteger(figure));
 }
 
 function figuresFollow({ figures, verdict }: ProofClaim, params: ProofParams, audit: AuditOutcome): boolean {

@@ -22,11 +22,18 @@ export interface Mailbox {
   bytesReceived(): number;
 }
 
-/** Listens to a transport. After `maxBytes` bytes, a broken frame, an error report or the end of the stream nothing more is taken in. */
-export function openMailbox(transport: ProofTransport, clock: ProofClock, maxBytes: number): Mailbox {
+/** How much a prover may send in all. Frames count too: nobody reads them while siblings are waited for, and the smallest costs more here than on the wire. */
+export interface MailboxBounds {
+  bytes: number;
+  frames: number;
+}
+
+/** Listens to a transport. Beyond a bound, after a broken frame, an error report or the end of the stream nothing more is taken in. */
+export function openMailbox(transport: ProofTransport, clock: ProofClock, bounds: MailboxBounds): Mailbox {
   const read = lineReader('prover');
   const queue: ArrivedFrame[] = [];
   let bytes = 0;
+  let frames = 0;
   let ended: ProofFailure | null = null;
   let wake: (() => void) | null = null;
 
@@ -38,6 +45,7 @@ export function openMailbox(transport: ProofTransport, clock: ProofClock, maxByt
   function take(frame: ProverFrame | null, atMs: number): void {
     if (frame === null) end(failure('malformed'));
     else if (frame.type === 'error') end(failure(frame.error === 'out-of-memory' ? 'memory-refused' : 'prover-error'));
+    else if ((frames += 1) > bounds.frames) end(failure('flood', `more than ${bounds.frames} frames`));
     else queue.push({ frame, atMs });
   }
 
@@ -45,8 +53,8 @@ export function openMailbox(transport: ProofTransport, clock: ProofClock, maxByt
     const atMs = clock.nowMs();
     if (ended !== null) return;
     bytes += chunk.length;
-    if (bytes > maxBytes) {
-      end(failure('flood', `more than ${maxBytes} bytes`));
+    if (bytes > bounds.bytes) {
+      end(failure('flood', `more than ${bounds.bytes} bytes`));
       return;
     }
     for (const event of read(chunk)) {
