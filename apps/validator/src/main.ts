@@ -9,12 +9,14 @@ import { CeliumError, crashAt, errorBody, ERRORS } from '@celium/contract';
 import { createApi } from './api/server.ts';
 import { AuditPool } from './audit/pool.ts';
 import type { AxonAddress } from './axon.ts';
+import { checkMachine } from './check/check-machine.ts';
 import { createLagMeter } from './check/loop-lag.ts';
 import { pause } from './check/pause.ts';
 import { sizeClassOf } from './check/receipt.ts';
 import { systemTime } from './clock.ts';
 import { Discovery } from './discovery/discover.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
+import { EpochWatch } from './epoch/epoch-watch.ts';
 import { isPrivateAddress } from '@celium/domain';
 import { createAgentClient } from './network/agent-client.ts';
 import { createNetwork } from './network/json-over-http.ts';
@@ -87,6 +89,7 @@ function assemble(
   const network = createNetwork({ allowPrivate: settings.allowPrivate });
   const signer = new RequestSigner(hotkey, { now: clock.unixMs, randomBytes });
   const directory = new ManifestDirectory(database);
+  const epochs = new EpochWatch({ chain, clock, hotkey });
   const ports = {
     clock,
     randomBytes,
@@ -115,6 +118,9 @@ function assemble(
     markets: settings.marketUrls.map((url) => ({ url, key: '' })),
     intervals: settings.intervals,
     parallel: settings.parallel,
+    assignmentOf: (machineKey: string) => epochs.assignmentOf(machineKey),
+    checksAll: settings.checksAll,
+    auditBacklog: () => auditor.backlog,
   };
   const discovery = new Discovery({
     clock,
@@ -126,7 +132,8 @@ function assemble(
     neurons: async () => (await chain.neurons()).filter((neuron) => neuron.hotkey !== hotkey.ss58),
     markets: settings.marketUrls,
   });
-  return { ports, discovery, scheduler: new Scheduler(ports) };
+  const scheduler = new Scheduler(ports, (known, units, signal) => checkMachine(ports, known, units, signal));
+  return { ports, discovery, epochs, scheduler };
 }
 
 async function readHotkeyFile(file: string): Promise<KeyPair> {
@@ -188,8 +195,16 @@ function describe(parts: ValidatorParts, hotkey: KeyPair, netuid: number): Recor
     ...receipts.counts(),
     openLeases: journal.open().length,
     logHeight: receipts.logPosition().height,
+    epoch: describeEpoch(parts.epochs, hotkey.ss58),
     machines: parts.scheduler.describe(),
   };
+}
+
+function describeEpoch(epochs: EpochWatch, self: string): Record<string, unknown> | null {
+  const view = epochs.view();
+  if (view === null) return null;
+  const { block, tempo, permits, coordinator } = view;
+  return { block, tempo, permits: permits.length, hasPermit: permits.includes(self), barrierCoordinator: coordinator };
 }
 
 async function main(): Promise<number> {

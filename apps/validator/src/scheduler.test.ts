@@ -1,6 +1,7 @@
 /** Which machines are visited: those that are due, a few at a time, and a busy one is noted and left in peace. */
 
 import { afterEach, expect, test } from 'vitest';
+import { checkMachine, type CheckPorts } from './check/check-machine.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
 import { Scheduler, type SchedulerPorts } from './scheduler.ts';
 import { Visits } from './state/visits.ts';
@@ -11,7 +12,10 @@ const closers: Array<() => void> = [];
 afterEach(() => closers.splice(0).forEach((close) => close()));
 const signal = new AbortController().signal;
 
-async function schedule(options: Parameters<typeof openCheckBench>[0] = {}, recheckMs = 90 * 60_000) {
+async function schedule(
+  options: Parameters<typeof openCheckBench>[0] = {},
+  own: Partial<Pick<SchedulerPorts, 'assignmentOf' | 'checksAll' | 'auditBacklog'>> = {},
+) {
   const bench: CheckBench = openCheckBench(options);
   closers.push(() => bench.close());
   const lines: Array<Record<string, unknown>> = [];
@@ -19,16 +23,20 @@ async function schedule(options: Parameters<typeof openCheckBench>[0] = {}, rech
   directory.take(await bench.agent.manifest(), { netuid: 51 }, 1);
   let passedMs = 0;
   const clock = { ...bench.ports.clock, unixMs: () => bench.ports.clock.unixMs() + passedMs };
-  const ports: SchedulerPorts = {
+  const ports: CheckPorts & SchedulerPorts = {
     ...bench.ports,
     clock,
     directory,
     visits: new Visits(bench.database),
-    intervals: { recheckMs, retryMs: 1_000 },
+    intervals: { recheckMs: 90 * 60_000, retryMs: 1_000 },
     parallel: 1,
+    assignmentOf: () => ({ place: 0, sinceMs: 0 }),
+    checksAll: false,
+    auditBacklog: () => 0,
+    ...own,
     report: (line) => void lines.push(line),
   };
-  const scheduler = new Scheduler(ports);
+  const scheduler = new Scheduler(ports, (known, units, stop) => checkMachine(ports, known, units, stop));
   const turn = async (laterMs = 0): Promise<unknown[]> => {
     passedMs += laterMs;
     const before = lines.length;
@@ -43,7 +51,7 @@ test('a new machine is checked at once, and then only when its interval is over'
   const { turn, scheduler, lines } = await schedule();
   expect(await turn()).toEqual(['pass']);
   expect(await turn(60_000)).toEqual([]);
-  expect(await turn(100 * 60_000)).toEqual(['pass']);
+  expect(await turn(121 * 60_000)).toEqual(['pass']);
   expect(lines[0]).toMatchObject({ event: 'check', class: 'CPU', onboarding: true, reason: { code: 'OK' } });
   expect(lines[1]).toMatchObject({ onboarding: false });
   expect(scheduler.describe()).toMatchObject([{ machineId: 'box', checking: false, lastVisit: null }]);
@@ -90,4 +98,28 @@ test('checking everything once takes every machine, due or not', async () => {
   await turn();
   expect(await scheduler.checkAllOnce(signal)).toBe(1);
   expect(lines).toHaveLength(2);
+});
+
+test('a machine that is assigned to others is left alone, unless the operator wants every machine checked', async () => {
+  const elsewhere = { assignmentOf: () => ({ place: -1, sinceMs: 0 }) };
+  const strict = await schedule({}, elsewhere);
+  expect(await strict.turn()).toEqual([]);
+  expect(strict.scheduler.describe()).toMatchObject([{ assigned: false, place: null, nextCheckAtMs: null }]);
+  const eager = await schedule({}, { ...elsewhere, checksAll: true });
+  expect(await eager.turn()).toEqual(['pass']);
+});
+
+test('the second of three validators comes to a new machine a minute and a half after the first', async () => {
+  const { turn } = await schedule({}, { assignmentOf: () => ({ place: 1, sinceMs: 0 }) });
+  expect(await turn()).toEqual([]);
+  expect(await turn(89_000)).toEqual([]);
+  expect(await turn(1_500)).toEqual(['pass']);
+});
+
+test('nothing new is started while as many audits wait as there are lanes', async () => {
+  let backlog = 1;
+  const { turn } = await schedule({}, { auditBacklog: () => backlog });
+  expect(await turn()).toEqual([]);
+  backlog = 0;
+  expect(await turn()).toEqual(['pass']);
 });

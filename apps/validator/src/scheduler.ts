@@ -1,59 +1,65 @@
 /** Decides which machines are visited now, runs their checks a few at a time, and says what came of each. */
 
-import { CeliumError, type Receipt } from '@celium/contract';
+import { CeliumError } from '@celium/contract';
+import { isAssigned } from '@celium/domain';
+import { linesOfCheck } from './check/check-lines.ts';
+import type { CheckReport } from './check/check-machine.ts';
+import { DueTimes, type DuePorts } from './check/due-times.ts';
 import type { ManifestDirectory, KnownMachine } from './discovery/manifest-directory.ts';
-import type { Report } from './ports.ts';
+import type { Assignment } from './epoch/epoch-watch.ts';
+import type { Report, ValidatorClock } from './ports.ts';
 import type { Visits } from './state/visits.ts';
-import { checkMachine, type CheckPorts, type CheckReport } from './check/check-machine.ts';
-import { nextCheckAtMs, type Intervals } from './check/due.ts';
+
+/** One check of one machine; `checkMachine` with its ports in the program. */
+export type CheckOne = (known: KnownMachine, units: readonly string[], signal: AbortSignal) => Promise<CheckReport>;
 
 /** What the scheduler needs from outside. */
-export interface SchedulerPorts extends CheckPorts {
+export interface SchedulerPorts extends DuePorts {
+  clock: ValidatorClock;
   directory: ManifestDirectory;
   visits: Visits;
-  intervals: Intervals;
+  /** Our place in the draw of a machine. */
+  assignmentOf: (machineKey: string) => Assignment;
+  /** The operator wants every machine checked, assigned or not. */
+  checksAll: boolean;
   /** Machines checked at the same time. */
   parallel: number;
+  /** Audits that wait for a thread: with more of them than lanes nothing new is started. */
+  auditBacklog: () => number;
   report: Report;
 }
-
-/** A unit that is due within this share of the interval is taken along, so that all units of a machine stay together. */
-const TAKE_ALONG_SHARE = 0.1;
-const VERDICTS_PER_UNIT = 4;
 
 /** Machines and their checks. */
 export class Scheduler {
   readonly #ports: SchedulerPorts;
-  readonly #checking = new Map<string, Promise<void>>();
-  /** When units of a machine are due, unix ms; asked of the store once after every visit. */
-  readonly #due = new Map<string, Map<string, number>>();
+  readonly #checkOne: CheckOne;
+  readonly #dueTimes: DueTimes;
+  readonly #checking = new Map<string, Promise<CheckReport>>();
 
-  constructor(ports: SchedulerPorts) {
+  constructor(ports: SchedulerPorts, checkOne: CheckOne) {
     this.#ports = ports;
+    this.#checkOne = checkOne;
+    this.#dueTimes = new DueTimes(ports);
   }
 
-  /** Starts checks of what is due, as far as there is room. */
+  /** Starts checks of what is due, as far as there is room: machines without any verdict first, then what is due the longest. */
   startDue(signal: AbortSignal): void {
-    const { directory, parallel, clock } = this.#ports;
-    const nowMs = clock.unixMs();
-    for (const known of directory.machines()) {
-      if (signal.aborted || this.#checking.size >= parallel) return;
-      const key = known.machine.machineKey;
-      if (this.#checking.has(key)) continue;
-      const units = this.#dueUnits(known, nowMs);
-      if (units.length > 0) this.#start(known, units, signal);
+    const { parallel, auditBacklog } = this.#ports;
+    if (signal.aborted || this.#checking.size >= parallel || auditBacklog() >= parallel) return;
+    const due = this.#findDue().sort((a, b) => a.atMs - b.atMs);
+    for (const { known, units } of due) {
+      if (this.#checking.size >= parallel) return;
+      void this.#start(known, units, signal);
     }
   }
 
-  /** Checks every known machine once, all units, whatever is due. */
+  /** Checks every known machine once, all units, whatever is due and to whomever it is assigned. */
   async checkAllOnce(signal: AbortSignal): Promise<number> {
     const machines = this.#ports.directory.machines();
     const queue = [...machines];
     const lane = async (): Promise<void> => {
-      for (let known = queue.shift(); known !== undefined && !signal.aborted; known = queue.shift()) {
-        this.#start(known, known.machine.units, signal);
-        await this.#checking.get(known.machine.machineKey);
-      }
+      for (let known = queue.shift(); known !== undefined && !signal.aborted; known = queue.shift())
+        await this.#start(known, known.machine.units, signal);
     };
     await Promise.all(Array.from({ length: this.#ports.parallel }, lane));
     return machines.length;
@@ -66,114 +72,78 @@ export class Scheduler {
 
   /** What the status page says of each machine. */
   describe(): Array<Record<string, unknown>> {
-    const { directory, visits } = this.#ports;
+    const { directory, visits, assignmentOf } = this.#ports;
     return directory.machines().map(({ machine, hotkey }) => {
-      const due = this.#due.get(machine.machineKey);
       const visit = visits.find(machine.machineKey);
+      const { place } = assignmentOf(machine.machineKey);
       return {
         machineId: machine.machineId,
         machineKey: machine.machineKey,
         hotkey,
         units: machine.units,
+        place: place < 0 ? null : place,
+        assigned: isAssigned(place),
         checking: this.#checking.has(machine.machineKey),
-        nextCheckAtMs: due === undefined ? null : Math.min(...due.values()),
+        nextCheckAtMs: this.#dueTimes.nextAtMs(machine.machineKey),
         lastVisit: visit === null ? null : { atMs: visit.atMs, outcome: visit.outcome, detail: visit.detail },
       };
     });
   }
 
-  #dueUnits(known: KnownMachine, nowMs: number): string[] {
-    const { intervals } = this.#ports;
-    let due = this.#due.get(known.machine.machineKey);
-    const { units } = known.machine;
-    if (due === undefined || due.size !== units.length || units.some((unit) => due?.has(unit) !== true)) {
-      due = this.#readDue(known);
-      this.#due.set(known.machine.machineKey, due);
+  /** How much is held in memory, for who wants to see that it does not grow. */
+  retained(): { machines: number; checking: number } {
+    return { machines: this.#dueTimes.size, checking: this.#checking.size };
+  }
+
+  #findDue(): Array<{ known: KnownMachine; units: string[]; atMs: number }> {
+    const { directory, clock, assignmentOf, checksAll } = this.#ports;
+    const nowMs = clock.unixMs();
+    const machines = directory.machines();
+    this.#dueTimes.retain(machines);
+    const found = [];
+    for (const known of machines) {
+      const { machineKey } = known.machine;
+      const { place, sinceMs } = assignmentOf(machineKey);
+      if (this.#checking.has(machineKey) || !(checksAll || isAssigned(place))) continue;
+      const terms = { place: checksAll ? 0 : place, sinceMs, releaseDueAtMs: null };
+      const due = this.#dueTimes.find(known, terms, nowMs);
+      if (due !== null) found.push({ known, ...due });
     }
-    if (Math.min(...due.values()) > nowMs) return [];
-    const alongMs = nowMs + intervals.recheckMs * TAKE_ALONG_SHARE;
-    return units.filter((unit) => (due?.get(unit) ?? 0) <= alongMs);
+    return found;
   }
 
-  #readDue(known: KnownMachine): Map<string, number> {
-    const { receipts, visits, intervals, randomBytes } = this.#ports;
-    const { machineKey, units } = known.machine;
-    const verdicts = receipts.verdicts(machineKey, VERDICTS_PER_UNIT * units.length);
-    const visit = visits.find(machineKey);
-    // One draw for the whole machine: its units are to stay together.
-    const jitter = (randomBytes(1)[0] ?? 0) / 256;
-    return new Map(
-      units.map((unit) => {
-        const own = verdicts.filter((verdict) => verdict.unit === unit);
-        return [unit, nextCheckAtMs(own, visit, intervals, jitter)];
-      }),
-    );
-  }
-
-  #start(known: KnownMachine, units: readonly string[], signal: AbortSignal): void {
+  #start(known: KnownMachine, units: readonly string[], signal: AbortSignal): Promise<CheckReport> {
     const key = known.machine.machineKey;
     const check = this.#check(known, units, signal).finally(() => {
       this.#checking.delete(key);
-      this.#due.delete(key);
+      this.#dueTimes.forget(key);
     });
     this.#checking.set(key, check);
+    return check;
   }
 
   /** Never rejects: a fault of our own is said and the machine visited again later. */
-  async #check(known: KnownMachine, units: readonly string[], signal: AbortSignal): Promise<void> {
+  async #check(known: KnownMachine, units: readonly string[], signal: AbortSignal): Promise<CheckReport> {
     const { clock, visits, report } = this.#ports;
     const { machineKey } = known.machine;
     const startedAtMs = clock.nowMs();
     let outcome: CheckReport;
     try {
-      outcome = await checkMachine(this.#ports, known, units, signal);
+      outcome = await this.#checkOne(known, units, signal);
     } catch (fault) {
       const code = fault instanceof CeliumError ? fault.code : 'INTERNAL';
       const message = fault instanceof Error ? fault.message : String(fault);
       outcome = { kind: 'void', code, message, units: [...units] };
     }
     const checkMs = Math.round(clock.nowMs() - startedAtMs);
-    if (outcome.kind !== 'checked') {
-      if (outcome.kind !== 'given-up')
-        visits.note(machineKey, outcome.kind, `${outcome.code}: ${outcome.message}`, clock.unixMs());
-      report({ ...lineOf(known), verdict: outcome.kind, units: outcome.units, reason: reasonOf(outcome), checkMs });
-      return;
-    }
-    const leased = outcome.units[0]?.receipt.body.leased ?? 0;
-    // Units that others hold were not tested: they are asked for again later, with growing pauses.
-    if (leased > 0) visits.note(machineKey, 'partly-busy', `${leased} units are leased`, clock.unixMs());
-    else visits.forget(machineKey);
-    for (const { receipt, auditCpuSeconds, lagMs } of outcome.units)
-      report({ ...lineOf(known), ...factsOf(receipt.body), auditCpuSeconds, lagMs, checkMs });
+    if (outcome.kind === 'checked') {
+      const leased = outcome.units[0]?.receipt.body.leased ?? 0;
+      // Units that others hold were not tested: they are asked for again later, with growing pauses.
+      if (leased > 0) visits.note(machineKey, 'partly-busy', `${leased} units are leased`, clock.unixMs());
+      else visits.forget(machineKey);
+    } else if (outcome.kind !== 'given-up')
+      visits.note(machineKey, outcome.kind, `${outcome.code}: ${outcome.message}`, clock.unixMs());
+    for (const line of linesOfCheck(known, outcome, checkMs)) report(line);
+    return outcome;
   }
-}
-
-function lineOf(known: KnownMachine): Record<string, unknown> {
-  return {
-    event: 'check',
-    machineId: known.machine.machineId,
-    machineKey: known.machine.machineKey,
-    hotkey: known.hotkey,
-  };
-}
-
-function reasonOf(outcome: { code: string; message: string }): { code: string; message: string } {
-  return { code: outcome.code, message: outcome.message };
-}
-
-function factsOf(receipt: Receipt): Record<string, unknown> {
-  return {
-    receiptId: receipt.receiptId,
-    unit: receipt.unit,
-    verdict: receipt.verdict,
-    class: receipt.measured.class,
-    reason: receipt.reason,
-    proofMs: receipt.measured.proofMs,
-    deadlineMs: receipt.measured.deadlineMs,
-    rttMs: receipt.measured.rttMs,
-    workPerSecond: receipt.measured.workPerSecond,
-    onboarding: receipt.onboarding,
-    tested: receipt.tested,
-    leased: receipt.leased,
-  };
 }

@@ -1,7 +1,7 @@
 /** The command line is read as the help says, and what is wrong with it is said. */
 
 import { expect, test } from 'vitest';
-import { HELP, readSettings } from './settings.ts';
+import { auditThreads, HELP, readSettings } from './settings.ts';
 
 const hotkey = ['--hotkey-file', '/keys/hotkey'];
 
@@ -13,6 +13,8 @@ test('a hotkey file is enough; everything else has the value that the help names
     host: '127.0.0.1',
     port: 7760,
     allowPrivate: false,
+    checksAll: false,
+    parallel: 16,
     intervals: { recheckMs: 5_400_000, retryMs: 300_000 },
     proverCommand: ['/.celium/prover'],
     once: false,
@@ -25,6 +27,11 @@ test('markets add up, and slashes at their ends go', () => {
   expect(readSettings(hotkey, { CELIUM_CHAIN_WS: 'ws://node' })).toMatchObject({ chainUrl: 'ws://node' });
 });
 
+test('however many audit threads are wanted, one core is left to the event loop that reads the clock', () => {
+  expect([1, 2, 4, 16].map((cores) => auditThreads(64, cores))).toEqual([1, 1, 3, 15]);
+  expect(auditThreads(2, 16)).toBe(2);
+});
+
 test('every option of the help is understood, and every understood option is in the help', () => {
   const options = [...HELP.matchAll(/^ {2}--([a-z-]+)(?: ([A-Z]+))?/gm)].map(
     ([, name, value]) => [name ?? '', value] as const,
@@ -34,7 +41,7 @@ test('every option of the help is understood, and every understood option is in 
     const argument = value === undefined ? [] : [samples[name] ?? '5'];
     expect(readSettings([...hotkey, `--${name}`, ...argument], {}), name).toBeTypeOf('object');
   }
-  expect(options).toHaveLength(16);
+  expect(options).toHaveLength(17);
   expect(readSettings(['--help'], {})).toBe('help');
 });
 

@@ -1,11 +1,11 @@
 /** The command line of `celium validator run`. */
 
-import { homedir } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CeliumError } from '@celium/contract';
-import { MAX_RETRY_MS, type Intervals } from './check/due.ts';
+import { MAX_RETRY_MS, type Intervals } from '@celium/domain';
 import { parseLink, type Link } from './network/link.ts';
 
 export const HELP = `Verifies machines: leases them, challenges them over SSH, signs receipts, sets weights.
@@ -18,10 +18,11 @@ export const HELP = `Verifies machines: leases them, challenges them over SSH, s
   --port N            its port (default 7760; 0 takes any free one)
   --axon-ip ADDRESS   the address of the API as the chain is told it (default: that of --host)
   --allow-private     go to machines at private and loopback addresses
-  --recheck-ms N      time between routine checks of a machine (default 5400000, 90 minutes)
+  --all               check every machine, not only those that the epoch's block assigns to this validator
+  --recheck-ms N      middle of the routine interval, which is drawn from two to four thirds of it (default 5400000: 60 to 120 minutes)
   --retry-ms N        time to the repetition of a failed check (default 300000; at most 10 minutes)
-  --parallel N        machines checked at the same time (default 1)
-  --audit-threads N   threads that audit (default 2)
+  --parallel N        machines checked at the same time (default 16)
+  --audit-threads N   threads that audit; one core is always left to the clock (default: one less than there are cores)
   --link SPEC         a worse path to the pods: delay=MS,loss=0..1,rate=BYTES_PER_SECOND
   --prover PATH       the prover inside a pod (default /.celium/prover)
   --once              check every machine once, then end
@@ -38,6 +39,8 @@ export interface Settings {
   port: number;
   axonIp: string | undefined;
   allowPrivate: boolean;
+  /** Check every machine, assigned or not. */
+  checksAll: boolean;
   intervals: Intervals;
   parallel: number;
   auditThreads: number;
@@ -78,12 +81,13 @@ export function readSettings(argv: readonly string[], env: Record<string, string
     port: number('port', 7760, 0, 65_535),
     axonIp: axonIp(values['axon-ip']),
     allowPrivate: values['allow-private'] === true,
+    checksAll: values.all === true,
     intervals: {
       recheckMs: number('recheck-ms', 90 * 60_000, 1, 24 * 3_600_000),
       retryMs: number('retry-ms', 300_000, 1, MAX_RETRY_MS),
     },
-    parallel: number('parallel', 1, 1, 64),
-    auditThreads: number('audit-threads', 2, 1, 64),
+    parallel: number('parallel', 16, 1, 256),
+    auditThreads: auditThreads(number('audit-threads', 64, 1, 64), availableParallelism()),
     link: values.link === undefined ? undefined : parseLink(values.link),
     proverCommand: [proverPath(values.prover ?? '/.celium/prover')],
     once: values.once === true,
@@ -105,6 +109,7 @@ function parse(argv: readonly string[]) {
         port: text,
         'axon-ip': text,
         'allow-private': flag,
+        all: flag,
         'recheck-ms': text,
         'retry-ms': text,
         parallel: text,
@@ -119,6 +124,11 @@ function parse(argv: readonly string[]) {
   } catch (cause) {
     throw new CeliumError('USAGE', (cause as Error).message, { cause });
   }
+}
+
+/** Timing needs a core of its own: while audits run on all others, the event loop that reads the clock still comes round. */
+export function auditThreads(wanted: number, cores: number): number {
+  return Math.max(1, Math.min(wanted, cores - 1));
 }
 
 function marketUrl(given: string): string {

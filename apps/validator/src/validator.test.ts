@@ -3,9 +3,11 @@
 import { randomBytes } from 'node:crypto';
 import { RequestSigner, type SubnetChain } from '@celium/chain';
 import { afterEach, expect, test } from 'vitest';
+import { checkMachine } from './check/check-machine.ts';
 import { takeLease } from './check/lease.ts';
 import { systemTime } from './clock.ts';
 import { Discovery } from './discovery/discover.ts';
+import { EpochWatch } from './epoch/epoch-watch.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
 import { createNetwork } from './network/json-over-http.ts';
 import { Scheduler } from './scheduler.ts';
@@ -29,6 +31,9 @@ async function assemble(bench: CheckBench) {
     visits: new Visits(bench.database),
     intervals: { recheckMs: 3_600_000, retryMs: 1_000 },
     parallel: 1,
+    assignmentOf: () => ({ place: 0, sinceMs: 0 }),
+    checksAll: false,
+    auditBacklog: () => 0,
     report: (line) => void lines.push(line),
     network: createNetwork({ allowPrivate: true }),
     signer: new RequestSigner(VALIDATOR, { now: Date.now, randomBytes }),
@@ -42,7 +47,9 @@ async function assemble(bench: CheckBench) {
   };
   const { clock, network, report } = ports;
   const discovery = new Discovery({ clock, network, directory, neurons, netuid: 51, markets: [], report });
-  return { parts: { ports, discovery, scheduler: new Scheduler(ports) }, lines, reads: () => reads };
+  const epochs = new EpochWatch({ chain, clock, hotkey: VALIDATOR });
+  const scheduler = new Scheduler(ports, (known, units, signal) => checkMachine(ports, known, units, signal));
+  return { parts: { ports, discovery, epochs, scheduler }, lines, reads: () => reads };
 }
 
 async function until(isTrue: () => boolean): Promise<void> {

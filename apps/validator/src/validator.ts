@@ -3,19 +3,23 @@
 import { serveAxon, type AxonAddress } from './axon.ts';
 import { pause } from './check/pause.ts';
 import { sweepLeases } from './check/lease.ts';
+import type { CheckPorts } from './check/check-machine.ts';
 import type { Discovery } from './discovery/discover.ts';
+import type { EpochWatch } from './epoch/epoch-watch.ts';
 import { publishDue, type PublisherPorts } from './publish/publisher.ts';
 import type { Scheduler, SchedulerPorts } from './scheduler.ts';
 import { setWeights, type WeightsPorts } from './weights/weights.ts';
 
 /** All parts of a running validator. */
 export interface ValidatorParts {
-  ports: SchedulerPorts & PublisherPorts & WeightsPorts;
+  ports: CheckPorts & SchedulerPorts & PublisherPorts & WeightsPorts;
   discovery: Discovery;
+  epochs: EpochWatch;
   scheduler: Scheduler;
 }
 
 const DISCOVER_EVERY_MS = 5_000;
+const EPOCH_EVERY_MS = 2_000;
 const SCHEDULE_EVERY_MS = 250;
 const SWEEP_EVERY_MS = 1_000;
 const PUBLISH_EVERY_MS = 500;
@@ -35,7 +39,7 @@ export async function runValidator(
   axon: AxonAddress | null,
   signal: AbortSignal,
 ): Promise<void> {
-  const { ports, discovery, scheduler } = parts;
+  const { ports, discovery, epochs, scheduler } = parts;
   const every = (name: string, everyMs: number, work: () => Promise<void> | void): Promise<void> =>
     repeat(parts, name, everyMs, work, signal);
   const quietly = (name: string, everyMs: number, work: () => Promise<void>): Promise<void> =>
@@ -46,6 +50,7 @@ export async function runValidator(
   await Promise.race([sweepLeases(ports), pause(ports.clock, FIRST_SWEEP_MS, signal)]);
   await Promise.all([
     every('stop leases', SWEEP_EVERY_MS, () => sweepLeases(ports)),
+    every('read the epoch', EPOCH_EVERY_MS, () => epochs.refresh()),
     quietly('discover', DISCOVER_EVERY_MS, () => discovery.run()),
     every('schedule', SCHEDULE_EVERY_MS, () => scheduler.startDue(signal)),
     quietly('publish', PUBLISH_EVERY_MS, async () => void (await publishDue(ports))),

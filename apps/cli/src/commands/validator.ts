@@ -23,6 +23,7 @@ interface RunFlags extends ClientFlags, HotkeyFlags {
   parallel?: string | undefined;
   auditThreads?: string | undefined;
   link?: string | undefined;
+  all?: boolean | undefined;
   once?: boolean | undefined;
 }
 
@@ -42,6 +43,7 @@ const runCommand = buildCommand<RunFlags, [], CliContext>({
       host: flags.host,
       'axon-ip': flags.axonIp,
       'allow-private': flags.allowPrivate,
+      all: flags.all,
       'recheck-ms': flags.recheckMs,
       'retry-ms': flags.retryMs,
       parallel: flags.parallel,
@@ -75,16 +77,25 @@ const runCommand = buildCommand<RunFlags, [], CliContext>({
       // The program itself checks these and says what is wrong with one.
       host: passedOn('address', 'Where its public API listens; 127.0.0.1 by default'),
       axonIp: passedOn('address', 'Address of the API as the chain is told it; that of --host by default'),
-      recheckMs: passedOn('ms', 'Time between routine checks of a machine; 90 minutes by default'),
+      recheckMs: passedOn(
+        'ms',
+        'Middle of the routine interval, drawn from two to four thirds of it; 90 minutes by default',
+      ),
       retryMs: passedOn('ms', 'Time to the repetition of a failed check; 5 minutes by default, 10 at most'),
-      parallel: passedOn('count', 'Machines checked at the same time; 1 by default'),
-      auditThreads: passedOn('count', 'Threads that audit; 2 by default'),
+      parallel: passedOn('count', 'Machines checked at the same time; 16 by default'),
+      auditThreads: passedOn('count', 'Threads that audit; one less than there are cores by default and at most'),
       link: {
         kind: 'parsed',
         parse: String,
         placeholder: 'spec',
         brief: 'A worse path to the pods, for tests: delay=MS,loss=0..1,rate=BYTES_PER_SECOND',
         optional: true,
+      },
+      all: {
+        kind: 'boolean',
+        brief: 'Check every machine, not only those that the epoch assigns to this validator',
+        optional: true,
+        withNegated: false,
       },
       once: { kind: 'boolean', brief: 'Check every machine once, then end', optional: true, withNegated: false },
     },

@@ -41,6 +41,11 @@ export class AuditPool implements AuditorPort {
     });
   }
 
+  /** Audits that wait for a thread. */
+  get backlog(): number {
+    return this.#waiting.length;
+  }
+
   /** Ends all threads; audits under way are rejected. */
   async close(): Promise<void> {
     this.#closed = true;

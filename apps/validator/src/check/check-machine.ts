@@ -2,13 +2,12 @@
 
 import { signDocument } from '@celium/chain';
 import type { Signed } from '@celium/contract';
-import { RECEIPT_VALID_MS } from '@celium/domain';
+import { isOnboarding, RECEIPT_VALID_MS } from '@celium/domain';
 import { judgeChallenge, proofParams } from '@celium/proof';
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { AuditorPort, ClientKey } from '../ports.ts';
 import type { MarketAddress, ReceiptBook } from '../state/receipt-book.ts';
 import type { TranscriptFiles } from '../state/transcripts.ts';
-import { isOnboarding } from './due.ts';
 import { giveUpLease, takeLease, uuidFrom, waitForReady, type LeasePorts, type LeaseResult } from './lease.ts';
 import { proveUnits, rateOf, type Proving, type ProvingPorts, type UnitPlan, type VoidRun } from './prove-units.ts';
 import { composeReceipt, NO_HOST_KEY_HASH, type CheckFacts, type UnitOutcome } from './receipt.ts';

@@ -27,6 +27,7 @@ const MAX_MANIFESTS = 10_000;
 export class ManifestDirectory {
   readonly #database: DatabaseSync;
   readonly #manifests = new Map<string, Signed<'manifest'>>();
+  #machines: readonly KnownMachine[] | null = null;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -79,14 +80,25 @@ export class ManifestDirectory {
       .prepare('INSERT OR REPLACE INTO manifests (hotkey, serial, signed, seen_at_ms) VALUES (?, ?, ?, ?)')
       .run(hotkey, serial, JSON.stringify(signed), nowMs);
     this.#manifests.set(hotkey, signed);
+    this.#machines = null;
     return { ok: true, news: true };
   }
 
   /**
    * All machines of all manifests, in the order of hotkey and machine. A machine key that two hotkeys name belongs to neither;
-   * a simulated machine is not listed.
+   * a simulated machine is not listed. The same array until a manifest changes.
    */
-  machines(): KnownMachine[] {
+  machines(): readonly KnownMachine[] {
+    this.#machines ??= this.#list();
+    return this.#machines;
+  }
+
+  /** Number of hotkeys with a manifest. */
+  get size(): number {
+    return this.#manifests.size;
+  }
+
+  #list(): KnownMachine[] {
     const byKey = new Map<string, KnownMachine | null>();
     for (const hotkey of [...this.#manifests.keys()].sort()) {
       const manifest = this.#manifests.get(hotkey);
@@ -97,10 +109,5 @@ export class ManifestDirectory {
       }
     }
     return [...byKey.values()].filter((known) => known !== null);
-  }
-
-  /** Number of hotkeys with a manifest. */
-  get size(): number {
-    return this.#manifests.size;
   }
 }

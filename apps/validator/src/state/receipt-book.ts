@@ -3,7 +3,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { EMPTY_LOG_HASH, nextLogEntry, type LogPosition } from '@celium/chain';
 import { canonicalJson, type LogEntry, type Signed } from '@celium/contract';
-import type { ScoredReceipt } from '@celium/domain';
+import type { ScoredReceipt, UnitVerdict } from '@celium/domain';
 import { inTransaction } from './database.ts';
 
 /** A market that a receipt goes to. */
@@ -19,13 +19,6 @@ export interface OutboxItem {
   market: MarketAddress;
   receipt: Signed<'receipt'>;
   attempts: number;
-}
-
-/** One receipt in short, for schedules. */
-export interface UnitVerdict {
-  unit: string;
-  verdict: 'pass' | 'fail';
-  endedAtMs: number;
 }
 
 interface OutboxRow {

@@ -1,7 +1,7 @@
 /** Visits that brought no receipt (busy, refused, unreachable, void): how many in a row, so that the next one is not at once. */
 
 import type { DatabaseSync } from 'node:sqlite';
-import type { Visit } from '../check/due.ts';
+import type { Visit } from '@celium/domain';
 
 /** Visits by machine key. */
 export class Visits {

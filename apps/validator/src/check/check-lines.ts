@@ -1,0 +1,43 @@
+/** What is said of a check: one line per receipt, or one for a visit without any. */
+
+import type { Receipt } from '@celium/contract';
+import type { KnownMachine } from '../discovery/manifest-directory.ts';
+import type { CheckReport } from './check-machine.ts';
+
+/** The lines of one visit. */
+export function linesOfCheck(
+  known: KnownMachine,
+  outcome: CheckReport,
+  checkMs: number,
+): Array<Record<string, unknown>> {
+  const { machineId, machineKey } = known.machine;
+  const line = { event: 'check', machineId, machineKey, hotkey: known.hotkey };
+  if (outcome.kind !== 'checked') {
+    const reason = { code: outcome.code, message: outcome.message };
+    return [{ ...line, verdict: outcome.kind, units: outcome.units, reason, checkMs }];
+  }
+  return outcome.units.map(({ receipt, auditCpuSeconds, lagMs }) => ({
+    ...line,
+    ...factsOf(receipt.body),
+    auditCpuSeconds,
+    lagMs,
+    checkMs,
+  }));
+}
+
+function factsOf(receipt: Receipt): Record<string, unknown> {
+  return {
+    receiptId: receipt.receiptId,
+    unit: receipt.unit,
+    verdict: receipt.verdict,
+    class: receipt.measured.class,
+    reason: receipt.reason,
+    proofMs: receipt.measured.proofMs,
+    deadlineMs: receipt.measured.deadlineMs,
+    rttMs: receipt.measured.rttMs,
+    workPerSecond: receipt.measured.workPerSecond,
+    onboarding: receipt.onboarding,
+    tested: receipt.tested,
+    leased: receipt.leased,
+  };
+}

@@ -1,0 +1,111 @@
+/** When each machine's units are due: worked out from the store once after each visit, kept in memory for the machines that are listed. */
+
+import { firstCheckAfterMs, nextCheckAtMs, type Intervals, type UnitVerdict, type Visit } from '@celium/domain';
+import type { KnownMachine } from '../discovery/manifest-directory.ts';
+import type { RandomBytes } from '../ports.ts';
+
+/** What due times are worked out from. */
+export interface DuePorts {
+  receipts: { verdicts(machineKey: string, limit: number): UnitVerdict[] };
+  visits: { find(machineKey: string): Visit | null };
+  intervals: Intervals;
+  randomBytes: RandomBytes;
+}
+
+/** How a machine falls to us: our place, since when (unix ms), and when a check after a release is due, if one is. */
+export interface DueTerms {
+  place: number;
+  sinceMs: number;
+  releaseDueAtMs: number | null;
+}
+
+/** A unit that is due within this share of the interval is taken along, so that all units of a machine stay together. */
+const TAKE_ALONG_SHARE = 0.1;
+const VERDICTS_PER_UNIT = 4;
+
+interface Kept {
+  /** When this process first saw the machine, unix ms. */
+  knownAtMs: number;
+  terms: DueTerms;
+  /** Due time of each unit, unix ms; null until it is worked out. */
+  due: Map<string, number> | null;
+}
+
+/** Due times by machine key. */
+export class DueTimes {
+  readonly #ports: DuePorts;
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(ports: DuePorts) {
+    this.#ports = ports;
+  }
+
+  /** Which units are due now, and since when the first of them is; null for none. */
+  find(known: KnownMachine, terms: DueTerms, nowMs: number): { units: string[]; atMs: number } | null {
+    const kept = this.#keep(known, terms, nowMs);
+    const { units } = known.machine;
+    if (kept.due === null || kept.due.size !== units.length || units.some((unit) => kept.due?.has(unit) !== true))
+      kept.due = this.#work(known, kept);
+    const { due } = kept;
+    const atMs = Math.min(...due.values());
+    if (atMs > nowMs) return null;
+    const alongMs = nowMs + this.#ports.intervals.recheckMs * TAKE_ALONG_SHARE;
+    return { units: units.filter((unit) => (due.get(unit) ?? 0) <= alongMs), atMs };
+  }
+
+  /** The machine was visited: its due times are worked out anew when they are next asked for. */
+  forget(machineKey: string): void {
+    const kept = this.#kept.get(machineKey);
+    if (kept !== undefined) kept.due = null;
+  }
+
+  /** The earliest due time of a machine, unix ms, or null when it is not known. */
+  nextAtMs(machineKey: string): number | null {
+    const due = this.#kept.get(machineKey)?.due ?? null;
+    return due === null ? null : Math.min(...due.values());
+  }
+
+  /** Lets go of machines that are listed no more. */
+  retain(listed: readonly KnownMachine[]): void {
+    if (this.#kept.size <= listed.length) return;
+    const keys = new Set(listed.map((known) => known.machine.machineKey));
+    for (const key of this.#kept.keys()) if (!keys.has(key)) this.#kept.delete(key);
+  }
+
+  /** Number of machines in memory. */
+  get size(): number {
+    return this.#kept.size;
+  }
+
+  #keep(known: KnownMachine, terms: DueTerms, nowMs: number): Kept {
+    const key = known.machine.machineKey;
+    const kept = this.#kept.get(key);
+    if (kept === undefined) {
+      const made = { knownAtMs: nowMs, terms, due: null };
+      this.#kept.set(key, made);
+      return made;
+    }
+    // An epoch that leaves our place as it was draws no interval anew.
+    if (kept.terms.place !== terms.place || kept.terms.releaseDueAtMs !== terms.releaseDueAtMs) kept.due = null;
+    kept.terms = terms;
+    return kept;
+  }
+
+  #work(known: KnownMachine, { knownAtMs, terms }: Kept): Map<string, number> {
+    const { receipts, visits, intervals, randomBytes } = this.#ports;
+    const { machineKey, units } = known.machine;
+    const verdicts = receipts.verdicts(machineKey, VERDICTS_PER_UNIT * units.length);
+    const visit = visits.find(machineKey);
+    const afterMs = firstCheckAfterMs(terms.place) ?? 0;
+    const firstAtMs = afterMs === 0 ? 0 : Math.max(knownAtMs, terms.sinceMs) + afterMs;
+    // One draw for the whole machine: its units are to stay together.
+    const jitter = (randomBytes(1)[0] ?? 0) / 256;
+    return new Map(
+      units.map((unit) => {
+        const own = verdicts.filter((verdict) => verdict.unit === unit);
+        const history = { verdicts: own, visit, firstAtMs, releaseDueAtMs: terms.releaseDueAtMs };
+        return [unit, nextCheckAtMs(history, intervals, jitter)];
+      }),
+    );
+  }
+}
