@@ -1,6 +1,7 @@
 /** The wire of Celium: routes, agent messages, signed documents, error codes. */
 export * from './agent-messages.ts';
 export * from './crash-points.ts';
+export * from './documents/decoy.ts';
 export * from './documents/envelope.ts';
 export * from './documents/grant.ts';
 export * from './documents/lease-command.ts';

@@ -9,3 +9,5 @@ export {
   type ClientOptions,
   type RequestSigning,
 } from './client.ts';
+export { knownHostsLine, pinnedSshOptions, type PinnedPod } from './pinned-ssh.ts';
+export { rentBody, type RentWishes } from './rent-body.ts';

@@ -2,7 +2,7 @@
 
 import { buildCommand } from '@stricli/core';
 import { CeliumError, type Offer, type Rental } from '@celium/contract';
-import type { CallInput, Client } from '@celium/sdk';
+import { rentBody, type Client } from '@celium/sdk';
 import type { CliContext } from '../context.ts';
 import { connectAsAccount } from '../market/connect.ts';
 import { findOffer } from '../market/match-id.ts';
@@ -33,8 +33,6 @@ interface UpFlags extends ClientFlags {
   detach?: boolean | undefined;
   yes?: boolean | undefined;
 }
-
-type RentBody = CallInput<'createRental'>['body'];
 
 export const upCommand = buildCommand<UpFlags, [string?], CliContext>({
   async func(flags, typed) {
@@ -144,27 +142,14 @@ async function rentFirst(
     const mayTryNext =
       index + 1 < offers.length && offers[index + 1]?.priceMicroUsdPerUnitHour === first.priceMicroUsdPerUnitHour;
     try {
-      return await client.call('createRental', { body: bodyOf(offer, flags) });
+      return await client.call('createRental', {
+        body: rentBody(offer, { ...flags, unitCount: flags.units, ports: flags.port }),
+      });
     } catch (fault) {
       if (!(fault instanceof CeliumError) || fault.code !== 'OFFER_TAKEN' || !mayTryNext) throw fault;
     }
   }
   throw new CeliumError('OFFER_TAKEN');
-}
-
-function bodyOf(offer: Offer, flags: UpFlags): RentBody {
-  return {
-    offerId: offer.offerId,
-    ...(flags.units === undefined ? {} : { unitCount: flags.units }),
-    pod: {
-      ...(flags.image === undefined ? {} : { image: flags.image }),
-      env: Object.fromEntries(flags.env ?? []),
-      ports: [...(flags.port ?? [])],
-      volumeBytes: 0,
-    },
-    // What was shown is what may be charged: a price that rose meanwhile is refused.
-    maxPriceMicroUsdPerUnitHour: offer.priceMicroUsdPerUnitHour,
-  };
 }
 
 function questionOf(offer: Offer, flags: UpFlags): string {

@@ -4,6 +4,7 @@ import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CeliumError } from '@celium/contract';
+import { pinnedSshOptions } from '@celium/sdk';
 import { faultWithRemedy } from '../output/failure.ts';
 import type { PinnedTarget } from './pinned-target.ts';
 
@@ -23,24 +24,11 @@ export interface SshOptions {
   connectTimeoutSeconds?: number;
 }
 
-/**
- * The arguments of `ssh`. The pinned key is the only one that counts: no other known_hosts file, no questions, no learning of new keys, and no
- * shared connection that was made under another key.
- */
+/** The arguments of `ssh`: what pins the pod's host key, then what the caller wants. */
 export function sshArguments(target: PinnedTarget, options: SshOptions, command: readonly string[] = []): string[] {
+  const pod = { ...target, ...options, connectTimeoutSeconds: options.connectTimeoutSeconds ?? 15 };
   return [
-    ['-o', `UserKnownHostsFile=${quotePath(options.knownHostsFile)}`],
-    ['-o', 'GlobalKnownHostsFile=/dev/null'],
-    ['-o', 'StrictHostKeyChecking=yes'],
-    ['-o', `HostKeyAlias=${target.alias}`],
-    ['-o', `HostKeyAlgorithms=${algorithmsOf(target.hostKey)}`],
-    ['-o', 'CheckHostIP=no'],
-    ['-o', 'UpdateHostKeys=no'],
-    ['-o', 'VerifyHostKeyDNS=no'],
-    ['-o', 'ControlPath=none'],
-    ['-o', 'PasswordAuthentication=no'],
-    ['-o', 'KbdInteractiveAuthentication=no'],
-    ['-o', `ConnectTimeout=${options.connectTimeoutSeconds ?? 15}`],
+    pinnedSshOptions(pod).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
     options.batch === true ? ['-o', 'BatchMode=yes'] : [],
     options.identityFiles.flatMap((file) => ['-i', file]),
     options.terminal === 'force' ? ['-t'] : [],
@@ -126,16 +114,6 @@ async function scanHostKey(target: PinnedTarget): Promise<string | null> {
       resolve(line === undefined ? null : line.split(' ').slice(1, 3).join(' '));
     });
   });
-}
-
-/** OpenSSH splits this option at spaces and reads quotes and percent signs itself. */
-function quotePath(path: string): string {
-  return `"${path.replaceAll('%', '%%')}"`;
-}
-
-function algorithmsOf(hostKey: string): string {
-  const [type = ''] = hostKey.split(' ');
-  return type === 'ssh-rsa' ? 'rsa-sha2-512,rsa-sha2-256' : type;
 }
 
 function noSshClient(fault: Error): Error {

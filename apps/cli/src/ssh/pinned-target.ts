@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { verifyDocument } from '@celium/chain';
 import { CeliumError, type Rental } from '@celium/contract';
-import type { Client } from '@celium/sdk';
+import { knownHostsLine, type Client } from '@celium/sdk';
 import { writePrivateFile } from '../settings/private-file.ts';
 
 /** The port inside a pod on which its SSH server listens. */
@@ -64,6 +64,6 @@ export function targetOfGrant(rental: Rental, machineKey: string): PinnedTarget 
 /** Writes the known_hosts file of one pod and returns its path. */
 export function writeKnownHosts(configFolder: string, target: PinnedTarget): string {
   const path = join(configFolder, 'known-hosts', target.alias);
-  writePrivateFile(path, `${target.alias} ${target.hostKey}\n`);
+  writePrivateFile(path, knownHostsLine(target));
   return path;
 }
