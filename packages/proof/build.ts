@@ -1,4 +1,4 @@
-/** Compiles `assembly/` to WASM twice (own memory, shared memory for worker threads) and writes both as base64 TypeScript modules. */
+/** Compiles `assembly/` to WASM: the kernels twice (own memory, shared memory for worker threads) and the disk blocks; each a base64 TypeScript module. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -7,11 +7,18 @@ import { generateRounds } from './generate-rounds.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** The generated modules: their path below the package and the memory they import. */
-export const WASM_MODULES = [
-  { path: 'src/kernels.wasm.ts', shared: false },
-  { path: 'src/kernels-shared.wasm.ts', shared: true },
-] as const;
+/** One generated module: its path and its source below the package, and the memory it imports. */
+export interface WasmModule {
+  path: string;
+  source: string;
+  shared: boolean;
+}
+
+export const WASM_MODULES: readonly WasmModule[] = [
+  { path: 'src/kernels.wasm.ts', source: 'assembly/index.ts', shared: false },
+  { path: 'src/kernels-shared.wasm.ts', source: 'assembly/index.ts', shared: true },
+  { path: 'src/machine/disk-blocks.wasm.ts', source: 'assembly/disk-blocks.ts', shared: false },
+];
 
 const OPTIONS = ['-O3', '--converge', '--enable', 'simd', '--runtime', 'stub', '--noAssert', '--importMemory'];
 const OWN_MEMORY = ['--initialMemory', '1'];
@@ -19,14 +26,14 @@ const SHARED_MEMORY = ['--enable', 'threads', '--sharedMemory', '--initialMemory
 /** "Exchange of v128 values is not supported": our vector functions are exported between source files only. */
 const IGNORED_WARNING = ['--disableWarning', '112'];
 
-/** Compiles one variant and returns the text of its TypeScript module. Throws with the compiler's words when the source is wrong. */
-export async function compileKernels(shared: boolean): Promise<string> {
+/** Compiles one module and returns the text of its TypeScript form. Throws with the compiler's words when the source is wrong. */
+export async function compileModule({ source: entry, shared }: WasmModule): Promise<string> {
   const { default: compiler } = await import('assemblyscript/asc');
   const folder = mkdtempSync(join(tmpdir(), 'celium-proof-'));
   try {
     const out = join(folder, 'kernels.wasm');
     const memory = shared ? SHARED_MEMORY : OWN_MEMORY;
-    const source = join(here, 'assembly/index.ts');
+    const source = join(here, entry);
     const { error, stderr } = await compiler.main([source, ...OPTIONS, ...memory, ...IGNORED_WARNING, '-o', out]);
     if (error !== null) throw new Error(`the kernels do not compile: ${stderr.toString()}`, { cause: error });
     const base64 = readFileSync(out).toString('base64');
@@ -48,8 +55,8 @@ export const ROUNDS_PATH = 'assembly/rounds.gen.ts';
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   writeFileSync(join(here, ROUNDS_PATH), generateRounds());
-  for (const { path, shared } of WASM_MODULES) {
-    writeFileSync(join(here, path), await compileKernels(shared));
-    process.stdout.write(`${path}\n`);
+  for (const module of WASM_MODULES) {
+    writeFileSync(join(here, module.path), await compileModule(module));
+    process.stdout.write(`${module.path}\n`);
   }
 }

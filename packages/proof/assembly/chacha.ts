@@ -9,6 +9,7 @@ export const DOMAIN_FILL: i32 = 0x6c6c6966;
 export const DOMAIN_ADDRESS: i32 = 0x72646461;
 export const DOMAIN_OPERAND: i32 = 0x7265706f;
 export const DOMAIN_WALK: i32 = 0x6b6c6177;
+export const DOMAIN_DISK: i32 = 0x6b736964;
 
 /** Sets word `word` of all four states at `base` to one value. */
 export function setWord(base: usize, word: i32, value: i32): void {

@@ -20,6 +20,9 @@ export {
   MAX_LINE_BYTES,
   type Sender,
 } from './lines.ts';
+export * from './machine/disk-blocks.ts';
+export * from './machine/frames.ts';
+export * from './machine/responder.ts';
 export { buildTree, merklePath, type MerkleTree, pathLength, rootOfPath } from './merkle.ts';
 export * from './params.ts';
 export { plainKernels } from './plain-kernels.ts';

@@ -1,8 +1,16 @@
 /** Lines out of a raw terminal stream: bounded, and deaf to everything that does not carry the frame prefix. */
 import { fromBase64, toBase64 } from './bytes.ts';
 
-/** What opens a line of the validator and of the prover. Harmless when a shell reads it; an echo of the one is never taken for the other. */
-export const LINE_PREFIX = { validator: ':cgp1v:', prover: ':cgp1p:' } as const;
+/**
+ * What opens a line of the validator and of the prover, and of both in a machine session. Harmless when a shell reads it; an echo of the one is
+ * never taken for the other.
+ */
+export const LINE_PREFIX = {
+  validator: ':cgp1v:',
+  prover: ':cgp1p:',
+  'machine-validator': ':cms1v:',
+  'machine-pod': ':cms1p:',
+} as const;
 export type Sender = keyof typeof LINE_PREFIX;
 
 /** Bytes of a line, newline included: the input queue of a terminal in canonical mode ends at 4,096. */

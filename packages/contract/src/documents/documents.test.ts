@@ -77,6 +77,13 @@ test('a receipt has at most 2 kB, its longest words and figures included', () =>
   expect(Buffer.byteLength(canonicalJson(longest))).toBeLessThanOrEqual(2_048);
 });
 
+test('a machine receipt has at most 2 kB, its longest words and figures included', () => {
+  expect(DOCUMENTS['machine-receipt'].maxBytes).toBe(2_048);
+  const { body } = signedSchema('machine-receipt').parse(read('documents/machine-receipt.fail.json'));
+  const longest = { ...body, machineId: 'm'.repeat(64) };
+  expect(Buffer.byteLength(canonicalJson(longest))).toBeLessThanOrEqual(2_048);
+});
+
 test('an entry of a log is read without losing anything', () => {
   const entry = withUnknownFields(read('documents/log-entry.json'));
   expect(logEntry.parse(entry)).toEqual(entry);

@@ -7,8 +7,10 @@ import { leaseCommandBody } from './lease-command.ts';
 import { leaseRefusalBody } from './lease-refusal.ts';
 import { leaseRequestBody } from './lease-request.ts';
 import { logHeadBody } from './log-head.ts';
+import { machineReceiptBody } from './machine-receipt.ts';
 import { manifestBody } from './manifest.ts';
 import { receiptBody } from './receipt.ts';
+import { vantageReportBody } from './vantage-report.ts';
 
 /** Every kind of document: its body's schema, its major version, and the most bytes that its canonical body may have. */
 export const DOCUMENTS = {
@@ -18,6 +20,8 @@ export const DOCUMENTS = {
   'lease-refusal': { version: 1, body: leaseRefusalBody, maxBytes: 65_536 },
   'lease-command': { version: 1, body: leaseCommandBody, maxBytes: 262_144 },
   receipt: { version: 1, body: receiptBody, maxBytes: 2_048 },
+  'machine-receipt': { version: 1, body: machineReceiptBody, maxBytes: 2_048 },
+  'vantage-report': { version: 1, body: vantageReportBody, maxBytes: 1_024 },
   'log-head': { version: 1, body: logHeadBody, maxBytes: 4_096 },
 } as const;
 

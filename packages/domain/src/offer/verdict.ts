@@ -18,9 +18,13 @@ export interface UnitReceipt {
   paid?: boolean;
 }
 
-/** The receipt that decides about a unit, or null when no valid one is left. */
-export function decidingReceipt<Kept extends UnitReceipt>(receipts: readonly Kept[], nowMs: number): Kept | null {
-  const words = [...newestOfEach(receipts.filter((receipt) => nowMs - receipt.endedAtMs <= RECEIPT_VALID_MS))];
+/** The receipt that decides about a unit, or null when none is left that is younger than `validMs`. */
+export function decidingReceipt<Kept extends UnitReceipt>(
+  receipts: readonly Kept[],
+  nowMs: number,
+  validMs: number = RECEIPT_VALID_MS,
+): Kept | null {
+  const words = [...newestOfEach(receipts.filter((receipt) => nowMs - receipt.endedAtMs <= validMs))];
   const failed = words.filter((receipt) => receipt.verdict === 'fail');
   // The lower median of fails and passes is a fail as soon as half of the validators say so.
   const decisive =
