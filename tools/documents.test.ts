@@ -196,6 +196,7 @@ describe('the glossary', () => {
     const renamed: Record<string, string> = {
       pricing: 'bill',
       scoring: 'score',
+      verification: 'check',
       'log-head': 'log',
       'lease-command': 'lease',
       'lease-refusal': 'refusal',

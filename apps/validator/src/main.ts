@@ -28,6 +28,7 @@ import { openDatabase } from './state/database.ts';
 import { LeaseJournal } from './state/lease-journal.ts';
 import { ReceiptBook } from './state/receipt-book.ts';
 import { TranscriptFiles } from './state/transcripts.ts';
+import { UnitRegistry } from './state/unit-registry.ts';
 import { Visits } from './state/visits.ts';
 import { runOnce, runValidator, type ValidatorParts } from './validator.ts';
 
@@ -35,6 +36,7 @@ const CHAIN_START_MS = 30_000;
 const CHAIN_PAUSE_MS = 500;
 /** After this long a stop that hangs is made without ceremony: the next start stops what is still leased. */
 const STOP_LIMIT_MS = 60_000;
+const MAX_CONFLICTS_SHOWN = 200;
 
 async function run(settings: Settings): Promise<void> {
   const stop = new AbortController();
@@ -106,6 +108,7 @@ function assemble(
     lag: createLagMeter(),
     journal: new LeaseJournal(database),
     receipts: new ReceiptBook(database),
+    registry: new UnitRegistry(database, directory),
     transcripts: new TranscriptFiles(settings.stateFolder),
     visits: new Visits(database),
     running: new Set<string>(),
@@ -187,7 +190,7 @@ function isUnspecified(ip: string): boolean {
 }
 
 function describe(parts: ValidatorParts, hotkey: KeyPair, netuid: number): Record<string, unknown> {
-  const { receipts, journal, clock } = parts.ports;
+  const { receipts, journal, clock, registry } = parts.ports;
   return {
     hotkey: hotkey.ss58,
     netuid,
@@ -197,6 +200,7 @@ function describe(parts: ValidatorParts, hotkey: KeyPair, netuid: number): Recor
     logHeight: receipts.logPosition().height,
     epoch: describeEpoch(parts.epochs, hotkey.ss58),
     machines: parts.scheduler.describe(),
+    unitConflicts: registry.conflicts(MAX_CONFLICTS_SHOWN),
   };
 }
 

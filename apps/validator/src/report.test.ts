@@ -26,6 +26,9 @@ test('people get words, and no control characters of others', () => {
   expect(said(false, { event: 'ready', hotkey: '5Gx', url: 'http://127.0.0.1:7760' })).toBe(
     'validator 5Gx serves http://127.0.0.1:7760\n',
   );
+  expect(said(false, { event: 'alarm', code: 'UNIT_CONFLICT', unit: 'GPU-1', detail: 'passed by several' })).toBe(
+    'alarm UNIT_CONFLICT: GPU-1: passed by several\n',
+  );
   const evil = { event: 'step', name: 'discover', status: 'failed', detail: 'axon: \u001b]0;owned\u0007' };
   expect(said(false, evil)).toBe('discover: failed: axon: ?]0;owned?\n');
 });

@@ -20,6 +20,8 @@ export function wordsOf(line: Record<string, unknown>): string {
       const time = typeof line['proofMs'] === 'number' && line['proofMs'] > 0 ? ` in ${line['proofMs'] / 1000} s` : '';
       return `${say(line['verdict'])}: ${say(what)}${time}: ${say(reason?.code)}: ${say(reason?.message)}`;
     }
+    case 'alarm':
+      return `alarm ${say(line['code'])}: ${say(line['unit'] ?? line['machineId'])}: ${say(line['detail'])}`;
     default:
       return `${say(line['name'])}: ${say(line['status'])}${line['detail'] === undefined ? '' : `: ${say(line['detail'])}`}`;
   }

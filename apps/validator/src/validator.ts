@@ -6,6 +6,7 @@ import { sweepLeases } from './check/lease.ts';
 import type { CheckPorts } from './check/check-machine.ts';
 import type { Discovery } from './discovery/discover.ts';
 import type { EpochWatch } from './epoch/epoch-watch.ts';
+import { reportConflicts } from './registry-alarms.ts';
 import { publishDue, type PublisherPorts } from './publish/publisher.ts';
 import type { Scheduler, SchedulerPorts } from './scheduler.ts';
 import { setWeights, type WeightsPorts } from './weights/weights.ts';
@@ -24,6 +25,7 @@ const SCHEDULE_EVERY_MS = 250;
 const SWEEP_EVERY_MS = 1_000;
 const PUBLISH_EVERY_MS = 500;
 const WEIGHTS_EVERY_MS = 6_000;
+const REGISTRY_EVERY_MS = 15_000;
 const AXON_EVERY_MS = 30_000;
 /** How long the loops that can wait do so for a run that is being timed, and how often they look. */
 const QUIET_LIMIT_MS = 60_000;
@@ -54,6 +56,7 @@ export async function runValidator(
     quietly('discover', DISCOVER_EVERY_MS, () => discovery.run()),
     every('schedule', SCHEDULE_EVERY_MS, () => scheduler.startDue(signal)),
     quietly('publish', PUBLISH_EVERY_MS, async () => void (await publishDue(ports))),
+    quietly('registry of GPUs', REGISTRY_EVERY_MS, async () => reportConflicts(ports)),
     quietly('set weights', WEIGHTS_EVERY_MS, () => setWeights(ports)),
     quietly('serve axon', AXON_EVERY_MS, () => serveAxon(ports, axon)),
   ]);

@@ -4,20 +4,27 @@ import { replayLog, verifyDocument } from '@celium/chain';
 import { claimOfReceipt, proofFileSchema, type LogEntry, type Signed } from '@celium/contract';
 import { checkClaim, parseTranscript, type ProofClaim } from '@celium/proof';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ManifestDirectory } from '../discovery/manifest-directory.ts';
 import { checkMachine } from '../check/check-machine.ts';
+import { UnitRegistry } from '../state/unit-registry.ts';
 import { openCheckBench, VALIDATOR, type CheckBench } from '../testing/check-bench.ts';
 import { createApi } from './server.ts';
 
+const GPU = 'GPU-00000001-aaaa';
 let bench: CheckBench;
 let api: ReturnType<typeof createApi>;
 let receipt: Signed<'receipt'>;
 beforeAll(async () => {
-  bench = openCheckBench();
+  bench = openCheckBench({ units: [GPU] });
   const { ports, known } = bench;
   const report = await checkMachine(ports, known, known.machine.units, new AbortController().signal);
   if (report.kind !== 'checked') throw new Error(report.message);
   receipt = report.units[0]!.receipt;
-  api = createApi({ ...ports, status: () => ({ hotkey: VALIDATOR.ss58 }) });
+  const directory = new ManifestDirectory(bench.database);
+  directory.take(await bench.agent.manifest(), { netuid: 51 }, 1);
+  const registry = new UnitRegistry(bench.database, directory);
+  registry.refresh(ports.clock.unixMs());
+  api = createApi({ ...ports, registry, status: () => ({ hotkey: VALIDATOR.ss58 }) });
 });
 afterAll(async () => {
   await api.close();
@@ -54,6 +61,18 @@ test('receipts are listed, all or of one machine', async () => {
   expect((await get(`/v1/receipts?machineKey=${'ab'.repeat(32)}`)).json).toEqual({ receipts: [] });
   expect((await get('/livez')).json).toEqual({ ok: true });
   expect((await get('/v1/status')).json).toEqual({ hotkey: VALIDATOR.ss58 });
+});
+
+test('a GPU is shown with who holds it, and what the registry said of it before', async () => {
+  const held = {
+    state: 'held',
+    holder: { hotkey: receipt.body.hotkey, machineKey: receipt.body.machineKey },
+    rivals: [],
+  };
+  expect(await get(`/v1/units/${GPU}`)).toMatchObject({ status: 200, json: { unit: GPU, ...held } });
+  expect((await get(`/v1/units/${GPU}`)).json).toMatchObject({ changes: [{ unit: GPU, standing: held }] });
+  expect(await get('/v1/units/GPU-00000002')).toMatchObject({ status: 404, json: { error: { code: 'NOT_FOUND' } } });
+  expect(await get('/v1/units/nothing')).toMatchObject({ status: 400, json: { error: { code: 'BAD_REQUEST' } } });
 });
 
 test('what is not there, and what is malformed, is said with a code', async () => {

@@ -3,11 +3,12 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import type { KeySigner } from '@celium/chain';
 import { signDocument } from '@celium/chain';
-import { CeliumError, errorBody, ERRORS, PROOF_FILE_FORM, type Signed } from '@celium/contract';
+import { CeliumError, errorBody, ERRORS, PROOF_FILE_FORM, unitId, type Signed } from '@celium/contract';
 import { z } from 'zod';
 import type { ValidatorClock } from '../ports.ts';
 import type { ReceiptBook } from '../state/receipt-book.ts';
 import type { TranscriptFiles } from '../state/transcripts.ts';
+import type { UnitRegistry } from '../state/unit-registry.ts';
 
 /** What the API reads. */
 export interface ApiPorts {
@@ -15,6 +16,7 @@ export interface ApiPorts {
   hotkey: KeySigner;
   receipts: ReceiptBook;
   transcripts: TranscriptFiles;
+  registry: UnitRegistry;
   status: () => Record<string, unknown>;
 }
 
@@ -29,6 +31,8 @@ const receiptsQuery = z.object({
     .optional(),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 });
+const unitParams = z.object({ unit: unitId });
+const MAX_UNIT_CHANGES = 100;
 const proofParams = z.object({ receiptId: z.uuid() });
 
 /** Builds the server; `listen` is the caller's. */
@@ -48,6 +52,12 @@ export function createApi(ports: ApiPorts): FastifyInstance {
   app.get('/v1/receipts', (request) => {
     const { machineKey, limit } = receiptsQuery.parse(request.query);
     return { receipts: ports.receipts.newest(limit, machineKey) };
+  });
+  app.get('/v1/units/:unit', (request) => {
+    const { unit } = unitParams.parse(request.params);
+    const standing = ports.registry.standings(ports.clock.unixMs(), unit).get(unit);
+    if (standing === undefined) throw new CeliumError('NOT_FOUND', 'No manifest in force lists this GPU.');
+    return { unit, ...standing, changes: ports.registry.history(unit, MAX_UNIT_CHANGES) };
   });
   app.get('/v1/log', async (request) => {
     const { from, limit } = logQuery.parse(request.query);

@@ -37,6 +37,14 @@ const SCHEMA = `
   ) STRICT;
   CREATE INDEX IF NOT EXISTS receipts_by_unit ON receipts (machine_key, unit, ended_at_ms);
   CREATE INDEX IF NOT EXISTS receipts_by_time ON receipts (ended_at_ms);
+  CREATE INDEX IF NOT EXISTS receipts_of_unit ON receipts (unit, ended_at_ms);
+  CREATE TABLE IF NOT EXISTS unit_standings (
+    unit TEXT PRIMARY KEY, state TEXT NOT NULL, at_ms INTEGER NOT NULL, standing TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS unit_history (
+    id INTEGER PRIMARY KEY, unit TEXT NOT NULL, at_ms INTEGER NOT NULL, standing TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS unit_history_of_unit ON unit_history (unit, id);
   CREATE TABLE IF NOT EXISTS outbox (
     id INTEGER PRIMARY KEY,
     receipt_id TEXT NOT NULL,

@@ -120,7 +120,7 @@ export class ReceiptBook {
   scored(sinceMs: number): ScoredReceipt[] {
     const rows = this.#database
       .prepare(
-        `SELECT hotkey, unit, verdict, ended_at_ms AS endedAtMs, json_extract(receipt, '$.body.lease') AS lease
+        `SELECT hotkey, machine_key AS machineKey, unit, verdict, ended_at_ms AS endedAtMs, json_extract(receipt, '$.body.lease') AS lease
          FROM receipts WHERE ended_at_ms >= ? ORDER BY ended_at_ms LIMIT 1000000`,
       )
       .all(sinceMs) as unknown as Array<ScoredReceipt & { lease: string | null }>;

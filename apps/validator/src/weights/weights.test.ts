@@ -16,8 +16,10 @@ import { proofParams } from '@celium/proof';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { composeReceipt } from '../check/receipt.ts';
 import { systemTime } from '../clock.ts';
+import { ManifestDirectory } from '../discovery/manifest-directory.ts';
 import { openDatabase } from '../state/database.ts';
 import { ReceiptBook } from '../state/receipt-book.ts';
+import { UnitRegistry } from '../state/unit-registry.ts';
 import { LocalAgent } from '../testing/local-agent.ts';
 import { readNoted, setWeights, type WeightsPorts } from './weights.ts';
 
@@ -43,6 +45,7 @@ beforeEach(async () => {
     chain: client,
     hotkey: validator,
     receipts: new ReceiptBook(database),
+    registry: new UnitRegistry(database, new ManifestDirectory(database)),
     database,
     crash: () => {},
     report: (line) => void lines.push(line),

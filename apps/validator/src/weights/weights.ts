@@ -1,4 +1,4 @@
-/** Weights, once per epoch: scores from our own receipts, a row, one submission that is noted before and after, and a look at what the chain stored. */
+/** Weights, once per epoch: scores from the registry of GPUs and our own receipts, a row, one submission that is noted before and after, and a look at what the chain stored. */
 
 import type { DatabaseSync } from 'node:sqlite';
 import { confirmWeights, weightsRowDigest, type KeySigner, type SubnetChain, type WeightsReceipt } from '@celium/chain';
@@ -6,6 +6,7 @@ import { canonicalJson, type CrashHere } from '@celium/contract';
 import { RECEIPT_VALID_MS, scoreHotkeys, weightRow } from '@celium/domain';
 import type { Report, ValidatorClock } from '../ports.ts';
 import type { ReceiptBook } from '../state/receipt-book.ts';
+import type { UnitRegistry } from '../state/unit-registry.ts';
 
 /** What setting weights needs from outside. */
 export interface WeightsPorts {
@@ -13,6 +14,7 @@ export interface WeightsPorts {
   chain: SubnetChain;
   hotkey: KeySigner;
   receipts: ReceiptBook;
+  registry: UnitRegistry;
   database: DatabaseSync;
   crash: CrashHere;
   report: Report;
@@ -55,7 +57,9 @@ export async function setWeights(ports: WeightsPorts): Promise<void> {
     if (self.lastUpdate > attempt.sinceBlock) return noteState(database, epoch, 'submitted', null);
     if (heads.best.number <= attempt.sinceBlock + LOST_AFTER_BLOCKS) return;
   }
-  const scores = scoreHotkeys(ports.receipts.scored(clock.unixMs() - RECEIPT_VALID_MS), clock.unixMs());
+  const nowMs = clock.unixMs();
+  const receipts = ports.receipts.scored(nowMs - RECEIPT_VALID_MS);
+  const scores = scoreHotkeys(receipts, ports.registry.standings(nowMs), nowMs);
   const row = weightRow(scores, new Map(neurons.map((neuron) => [neuron.hotkey, neuron.uid])));
   if (row.length === 0) return;
   const { weightsVersionKey } = await chain.subnet();

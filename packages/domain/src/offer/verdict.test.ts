@@ -1,7 +1,7 @@
 /** What several validators say of one unit. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { RECEIPT_VALID_MS } from '../scoring/score.ts';
+import { RECEIPT_VALID_MS } from '../verification/validity.ts';
 import { decidingReceipt, type UnitReceipt } from './verdict.ts';
 
 const NOW = 100 * RECEIPT_VALID_MS;

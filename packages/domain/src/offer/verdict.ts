@@ -5,7 +5,7 @@
  * newest announced check and its newest decoy.
  */
 
-import { RECEIPT_VALID_MS } from '../scoring/score.ts';
+import { RECEIPT_VALID_MS } from '../verification/validity.ts';
 
 /** A receipt as far as the verdict needs it. */
 export interface UnitReceipt {

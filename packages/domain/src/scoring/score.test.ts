@@ -1,21 +1,30 @@
 /** Scores: what receipts are worth. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { RECEIPT_VALID_MS, scoreHotkeys, weightRow, type ScoredReceipt } from './score.ts';
+import type { UnitStanding } from '../verification/unit-registry.ts';
+import { RECEIPT_VALID_MS } from '../verification/validity.ts';
+import { scoreHotkeys, weightRow, type ScoredReceipt } from './score.ts';
 
 const NOW = 100 * RECEIPT_VALID_MS;
 const receipt = (given: Partial<ScoredReceipt>): ScoredReceipt => ({
   hotkey: 'alice',
+  machineKey: 'a',
   unit: 'GPU-1',
   verdict: 'pass',
   endedAtMs: NOW - 1_000,
   ...given,
 });
 const scores = (...receipts: ScoredReceipt[]): Record<string, number> =>
-  Object.fromEntries(scoreHotkeys(receipts, NOW));
+  Object.fromEntries(scoreHotkeys(receipts, heldBy('alice', 'a'), NOW));
+/** A registry in which one registration holds every GPU. */
+const heldBy = (hotkey: string, machineKey: string): Map<string, UnitStanding> =>
+  new Map(
+    ['GPU-1', 'GPU-2', 'GPU-3'].map((unit) => [unit, { state: 'held', holder: { hotkey, machineKey }, rivals: [] }]),
+  );
 
 const anyReceipt: fc.Arbitrary<ScoredReceipt> = fc.record({
   hotkey: fc.constantFrom('alice', 'bob', 'carol'),
+  machineKey: fc.constantFrom('a', 'b'),
   unit: fc.constantFrom('GPU-1', 'GPU-2', 'GPU-3', 'cpu:machine'),
   verdict: fc.constantFrom('pass' as const, 'fail' as const),
   endedAtMs: fc.integer({ min: NOW - 2 * RECEIPT_VALID_MS, max: NOW }),
@@ -50,14 +59,17 @@ describe('a score', () => {
     expect(scores(decoy({}))).toEqual({});
   });
 
-  test('counts a GPU that two hotkeys claim for neither', () => {
-    expect(scores(receipt({}), receipt({ hotkey: 'bob' }), receipt({ hotkey: 'bob', unit: 'GPU-2' }))).toEqual({
-      bob: 1,
-    });
+  test('counts a GPU for the registration that holds it, and for no other that has passed for it', () => {
+    const bobs = receipt({ hotkey: 'bob', machineKey: 'b' });
+    expect(scores(receipt({}), bobs, receipt({ machineKey: 'b' }))).toEqual({ alice: 1 });
+    expect(scoreHotkeys([receipt({}), bobs], heldBy('bob', 'b'), NOW)).toEqual(new Map([['bob', 1]]));
+    const contested = new Map<string, UnitStanding>([['GPU-1', { state: 'contested', rivals: [] }]]);
+    expect(scoreHotkeys([receipt({}), bobs], contested, NOW)).toEqual(new Map());
+    expect(scoreHotkeys([receipt({}), bobs], new Map(), NOW)).toEqual(new Map());
   });
 
-  test('counts one GPU once, though one hotkey lists it on two machines', () => {
-    expect(scores(receipt({}), receipt({ endedAtMs: NOW - 2_000 }))).toEqual({ alice: 1 });
+  test('counts a CPU machine once, though it changed its key', () => {
+    expect(scores(receipt({ unit: 'cpu:box' }), receipt({ unit: 'cpu:box', machineKey: 'b' }))).toEqual({ alice: 1 });
   });
 
   test('keeps CPU machines of the same name apart, since their names are their providers’ own', () => {
@@ -120,7 +132,7 @@ describe('a weight row', () => {
   test('holds whole numbers of 16 bits, each UID once, whatever the receipts say', () => {
     fc.assert(
       fc.property(fc.array(anyReceipt, { maxLength: 60 }), (receipts) => {
-        const row = weightRow(scoreHotkeys(receipts, NOW), uids);
+        const row = weightRow(scoreHotkeys(receipts, heldBy('alice', 'a'), NOW), uids);
         expect(row.every(([, weight]) => Number.isInteger(weight) && weight > 0 && weight <= 65_535)).toBe(true);
         expect(row.map(([uid]) => uid)).toEqual([...new Set(row.map(([uid]) => uid))].toSorted((a, b) => a - b));
         if (row.length > 0) expect(Math.max(...row.map(([, weight]) => weight))).toBe(65_535);

@@ -1,10 +1,13 @@
 /** What receipts are worth: a pure function from verdicts to a weight row. Thin until the incentive engine replaces its sum. */
 
 import { isCpuUnit } from '../ids.ts';
+import { holdsUnit, type UnitStanding } from '../verification/unit-registry.ts';
+import { RECEIPT_VALID_MS } from '../verification/validity.ts';
 
 /** One receipt as far as scores need it. */
 export interface ScoredReceipt {
   hotkey: string;
+  machineKey: string;
   unit: string;
   verdict: 'pass' | 'fail';
   /** When the check ended, unix milliseconds. */
@@ -13,19 +16,21 @@ export interface ScoredReceipt {
   paid?: boolean;
 }
 
-/** A receipt older than this says nothing any more, in milliseconds. */
-export const RECEIPT_VALID_MS = 24 * 3_600_000;
-
 /**
  * Score per hotkey: the number of its units whose newest receipt passed and is fresh, and whose newest decoy of the last day did not fail.
  *
- * A GPU counts once in the network: while two hotkeys have fresh passes for one UUID, it counts for neither. A CPU unit is named by its
- * provider, so the same name under two hotkeys means two machines.
+ * A GPU counts once in the network or not at all: for the registration that holds it by `standings`. A CPU unit is named by its provider,
+ * so the same name under two hotkeys means two machines.
  */
-export function scoreHotkeys(receipts: readonly ScoredReceipt[], nowMs: number): Map<string, number> {
+export function scoreHotkeys(
+  receipts: readonly ScoredReceipt[],
+  standings: ReadonlyMap<string, UnitStanding>,
+  nowMs: number,
+): Map<string, number> {
   const newest = new Map<string, ScoredReceipt>();
   const decoys = new Map<string, ScoredReceipt>();
-  const keyOf = (receipt: ScoredReceipt): string => `${receipt.hotkey} ${receipt.unit}`;
+  const keyOf = ({ hotkey, machineKey, unit }: ScoredReceipt): string =>
+    isCpuUnit(unit) ? `${hotkey} ${unit}` : `${hotkey} ${machineKey} ${unit}`;
   for (const receipt of receipts) {
     const kept = receipt.paid === true ? decoys : newest;
     const known = kept.get(keyOf(receipt));
@@ -39,12 +44,10 @@ export function scoreHotkeys(receipts: readonly ScoredReceipt[], nowMs: number):
   const passed = [...newest.values()].filter(
     (receipt) => receipt.verdict === 'pass' && isFresh(receipt) && !failedDecoy(receipt),
   );
-  const claims = new Map<string, number>();
-  for (const { unit } of passed) claims.set(unit, (claims.get(unit) ?? 0) + 1);
   const scores = new Map<string, number>();
-  for (const { hotkey, unit } of passed) {
-    if (!isCpuUnit(unit) && claims.get(unit) !== 1) continue;
-    scores.set(hotkey, (scores.get(hotkey) ?? 0) + 1);
+  for (const receipt of passed) {
+    if (!isCpuUnit(receipt.unit) && !holdsUnit(standings.get(receipt.unit), receipt)) continue;
+    scores.set(receipt.hotkey, (scores.get(receipt.hotkey) ?? 0) + 1);
   }
   return scores;
 }
