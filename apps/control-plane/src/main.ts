@@ -8,7 +8,7 @@ import { migrateDatabase } from './database/migrate.ts';
 import { ensureDatabaseServer, type DatabaseServer } from './database/server.ts';
 import { watchServer } from './database/server-watch.ts';
 import { hashSecret } from './http/access.ts';
-import { logOptions } from './log-options.ts';
+import { logOptions, logSink } from './log-options.ts';
 import { openMarket, type Market } from './market.ts';
 import { makePermitReader } from './permits.ts';
 import { makeSshProbe } from './rentals/ssh-probe.ts';
@@ -31,7 +31,7 @@ try {
 async function run(args: readonly string[]): Promise<void> {
   const options = readArguments(args);
   const crashHere = crashAt(process.env['CELIUM_CRASH_AT'], () => process.kill(process.pid, 'SIGKILL'));
-  const log = pino(logOptions(), pino.destination(2));
+  const log = pino(logOptions(), logSink(pino.destination(2)));
   place = options.stateDir;
   const state = openStateFolder(options.stateDir, systemRandomness);
   undo.push(() => state.release());

@@ -1,16 +1,17 @@
 /** What the program says on stdout: JSON lines for programs, a short line each for people. */
 
+import { printable, printableJson } from '@celium/domain';
 import type { Report } from './ports.ts';
 
-/** `json`: one object a line, as it is. */
+/** `json`: one object a line; what steers a terminal is escaped. */
 export function createReport(json: boolean, out: { write(text: string): unknown }): Report {
-  if (json) return (line) => void out.write(`${JSON.stringify(line)}\n`);
+  if (json) return (line) => void out.write(`${printableJson(JSON.stringify(line))}\n`);
   return (line) => void out.write(`${wordsOf(line)}\n`);
 }
 
-/** One line for people. Text that came from others keeps printable characters only. */
+/** One line for people. Text that came from others steers no terminal. */
 export function wordsOf(line: Record<string, unknown>): string {
-  const say = (value: unknown): string => String(value ?? '').replace(/[^\x20-\x7e]/g, '?');
+  const say = (value: unknown): string => printable(String(value ?? ''));
   switch (line['event']) {
     case 'ready':
       return `validator ${say(line['hotkey'])} serves ${say(line['url'])}`;

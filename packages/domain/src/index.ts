@@ -13,6 +13,7 @@ export * from './pricing/funding.ts';
 export * from './rental/meter.ts';
 export * from './rental/rental.ts';
 export * from './scoring/score.ts';
+export * from './text/printable.ts';
 export * from './verification/assignment.ts';
 export * from './verification/barrier.ts';
 export * from './verification/decoy.ts';

@@ -10,4 +10,5 @@ export {
   type RequestSigning,
 } from './client.ts';
 export { knownHostsLine, pinnedSshOptions, type PinnedPod } from './pinned-ssh.ts';
+export { readBoundedText } from './read-body.ts';
 export { rentBody, type RentWishes } from './rent-body.ts';

@@ -1,5 +1,6 @@
 /** What the agent prints on stdout: one JSON object a line, or a line for a person. */
 import { CeliumError, ERRORS, type ErrorCode } from '@celium/contract';
+import { printableJson, printableLines } from '@celium/domain';
 import { EngineFailure } from '../engine/failure.ts';
 import { formatStep, type StepEvent } from '../engine/progress.ts';
 import { explain } from '../log.ts';
@@ -40,11 +41,11 @@ export class Output {
   fault(fault: unknown): number {
     const told = toldFault(fault);
     if (this.#json) this.#print({ event: 'error', ...told }, '');
-    else process.stderr.write(`${told.code}: ${told.message}\n${told.remedy}\n`);
+    else process.stderr.write(printableLines(`${told.code}: ${told.message}\n${told.remedy}\n`));
     return ERRORS[told.code].exit;
   }
 
   #print(event: object, words: string): void {
-    process.stdout.write(`${this.#json ? JSON.stringify(event) : words}\n`);
+    process.stdout.write(`${this.#json ? printableJson(JSON.stringify(event)) : printableLines(words)}\n`);
   }
 }

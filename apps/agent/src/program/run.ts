@@ -18,7 +18,7 @@ import { openTlsIdentity } from '../identity/tls-key.ts';
 import { cachedPermits, type HasPermit } from '../leases/authority.ts';
 import type { AgentIdentity } from '../leases/desk-ports.ts';
 import { LeaseDesk } from '../leases/lease-desk.ts';
-import type { Log } from '../log.ts';
+import { printableSink, type Log } from '../log.ts';
 import { ManifestSource } from '../manifest/manifest-source.ts';
 import { MarketLinks } from '../market/market-links.ts';
 import { DockerEngine } from '../pods/docker-engine.ts';
@@ -47,7 +47,7 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
   const crash = crashAt(process.env.CELIUM_CRASH_AT, () => process.kill(process.pid, 'SIGKILL'));
   const log: Log = pino(
     { name: 'agent', level: process.env.CELIUM_LOG ?? 'info' },
-    pino.destination({ fd: 2, sync: false }),
+    printableSink(pino.destination({ fd: 2, sync: false })),
   );
   const clock = systemClock;
   makeStateFolder(options.stateDir);

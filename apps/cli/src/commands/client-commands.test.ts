@@ -219,6 +219,13 @@ test('balance and logs: words on a terminal, text stays text in a pipe', async (
   );
   expect(logs.stdout).toBe('one\ntwo\n');
   expect(market?.calls[1]?.query).toEqual({ tail: '5' });
+  await market?.close();
+  const answers = {
+    listRentals: () => ({ rentals: [rental] }),
+    getLogs: () => ({ text: 'epoch 1\u001b]0;owned\u0007\nloss\t0.3\u009b2J' }),
+  };
+  const shown = await celium(['logs', '77b0'], answers, { isTerminal: true });
+  expect(shown.stdout).toBe('epoch 1?]0;owned?\nloss\t0.3?2J\n');
 });
 
 test('signup keeps the key in a file that only its owner can read', async () => {

@@ -2,6 +2,7 @@
 
 import { buildCommand } from '@stricli/core';
 import { CeliumError } from '@celium/contract';
+import { printableLines } from '@celium/domain';
 import type { CliContext } from '../context.ts';
 import { awaitRunning } from '../market/await-running.ts';
 import { connectAsAccount } from '../market/connect.ts';
@@ -143,9 +144,10 @@ export const logsCommand = buildCommand<LogsFlags, [string], CliContext>({
     const rental = await findRental(client, pod);
     const query = flags.tail === undefined ? {} : { tail: flags.tail };
     const { text } = await client.call('getLogs', { params: { rentalId: rental.rentalId }, query });
-    // Logs are text wherever they go: only an explicit --json wraps them.
-    if (flags.json === true && answersInJson(this, flags.json)) writeResult(this, true, { text }, () => text);
-    else this.process.stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`);
+    // Logs are text wherever they go: only an explicit --json wraps them. The machine's host could have written them, so a terminal gets no controls.
+    if (flags.json === true && answersInJson(this, flags.json)) return writeResult(this, true, { text }, () => text);
+    const shown = this.process.stdout.isTTY === true ? printableLines(text) : text;
+    this.process.stdout.write(shown.endsWith('\n') || shown === '' ? shown : `${shown}\n`);
   },
   parameters: {
     flags: {

@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { buildCommand, buildRouteMap } from '@stricli/core';
 import { CeliumError } from '@celium/contract';
+import { printableJson } from '@celium/domain';
 import type { CliContext } from '../context.ts';
 import { connectAsStranger } from '../market/connect.ts';
 import { formatDuration, formatTime, shortId } from '../output/format.ts';
@@ -146,7 +147,7 @@ const getCommand = buildCommand<GetFlags, [string], CliContext>({
     const given = flags.validator ?? this.process.env['CELIUM_VALIDATOR'];
     const url = given ?? (await validatorUrlOf(chainUrlOf(this, flags.chain), receipt.validator));
     const text = await fetchProofFile(url, receipt.receiptId);
-    if (flags.out === undefined) this.process.stdout.write(`${text}\n`);
+    if (flags.out === undefined) this.process.stdout.write(`${printableJson(text)}\n`);
     else writeFileSync(flags.out, `${text}\n`);
   },
   parameters: {

@@ -1,7 +1,7 @@
 /** Errors as people read them: what happened, why, what to do; and the exit status, one for each code. */
 
 import { CeliumError, errorBody, ERRORS, type ErrorCode } from '@celium/contract';
-import { printable } from './format.ts';
+import { printable, printableJson, printableLines } from '@celium/domain';
 
 /** Exit status when a command fails for a reason that is in no table: a fault of the CLI itself. */
 export const FAULT_EXIT = 1;
@@ -30,7 +30,7 @@ export function formatFailure(fault: unknown, options: { trace?: boolean } = {})
     const words = fault instanceof Error ? `${fault.name}: ${fault.message}` : String(fault);
     const trace = options.trace === true && fault instanceof Error ? `\n${fault.stack ?? ''}` : '';
     const remedy = 'This is a fault of celium itself; CELIUM_TRACE=1 shows where. Please report it.';
-    return `error: ${printable(words)}\n   do: ${remedy}${trace}`;
+    return printableLines(`error: ${printable(words)}\n   do: ${remedy}${trace}`);
   }
   const lines = [`error: ${printable(known.message)}`];
   const { meaning, remedy } = ERRORS[known.code];
@@ -38,7 +38,7 @@ export function formatFailure(fault: unknown, options: { trace?: boolean } = {})
   lines.push(`   do: ${remedyOf(known) ?? remedy}`, ` code: ${known.code} (exit ${ERRORS[known.code].exit})`);
   if (options.trace === true && known.internal !== undefined) lines.push(`trace: ${known.internal}`);
   if (options.trace === true) lines.push(known.stack ?? '');
-  return lines.join('\n');
+  return printableLines(lines.join('\n'));
 }
 
 /** The error as one line of JSON. */
@@ -49,10 +49,12 @@ export function failureAsJson(fault: unknown): string {
     const { remedy, ...details } = error.details ?? {};
     const rest = Object.keys(details).length === 0 ? {} : { details };
     const sharper = typeof remedy === 'string' ? remedy : error.remedy;
-    return JSON.stringify({ error: { code: error.code, message: error.message, remedy: sharper, ...rest } });
+    return printableJson(
+      JSON.stringify({ error: { code: error.code, message: error.message, remedy: sharper, ...rest } }),
+    );
   }
   const message = fault instanceof Error ? fault.message : String(fault);
-  return JSON.stringify({ error: { code: 'INTERNAL', message, remedy: ERRORS.INTERNAL.remedy } });
+  return printableJson(JSON.stringify({ error: { code: 'INTERNAL', message, remedy: ERRORS.INTERNAL.remedy } }));
 }
 
 /** An error with a remedy of its own, sharper than the table's. */

@@ -2,7 +2,8 @@
 
 import type { ProgressEvent } from '@celium/contract';
 import type { CliContext } from '../context.ts';
-import { formatBytes, formatDuration, printable } from './format.ts';
+import { printable, printableJson } from '@celium/domain';
+import { formatBytes, formatDuration } from './format.ts';
 import { startSpinner, type Spinner } from './spinner.ts';
 
 type StepEvent = Extract<ProgressEvent, { event: 'step' }>;
@@ -49,7 +50,7 @@ export function openProgressView(context: CliContext, mode: ViewMode): ProgressV
   };
   const take = (event: ProgressEvent): void => {
     if (mode === 'json') {
-      stdout.write(`${JSON.stringify(event)}\n`);
+      stdout.write(`${printableJson(JSON.stringify(event))}\n`);
       return;
     }
     if (event.event === 'check') print(formatCheck(event));
@@ -69,7 +70,7 @@ export function openProgressView(context: CliContext, mode: ViewMode): ProgressV
     take,
     line(text) {
       if (mode === 'text') print(formatLogLine(text));
-      else stderr.write(`${text}\n`);
+      else stderr.write(`${printableJson(text)}\n`);
     },
     async step(name, work, detailOf) {
       const startedMs = performance.now();

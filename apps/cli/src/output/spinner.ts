@@ -1,7 +1,8 @@
 /** One line on stderr that moves while something is waited for, with the time it has taken; nothing where stderr is no terminal. */
 
 import type { CliContext } from '../context.ts';
-import { formatDuration, printable } from './format.ts';
+import { printable } from '@celium/domain';
+import { formatDuration } from './format.ts';
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const FRAME_MS = 100;

@@ -1,6 +1,6 @@
 /** Tables for a terminal: two spaces between columns, capital titles, numbers to the right. */
 
-import { printable } from './format.ts';
+import { printable } from '@celium/domain';
 
 export interface Column {
   title: string;
@@ -9,7 +9,7 @@ export interface Column {
 
 /** The table as lines; the last column is never padded, so lines have no trailing spaces. */
 export function formatTable(columns: readonly Column[], rows: ReadonlyArray<readonly string[]>): string {
-  const cells = [columns.map((column) => column.title), ...rows.map((row) => row.map(printable))];
+  const cells = [columns.map((column) => column.title), ...rows.map((row) => row.map((cell) => printable(cell)))];
   const widths = columns.map((_, index) => Math.max(...cells.map((row) => widthOf(row[index] ?? ''))));
   return cells
     .map((row) =>

@@ -2,7 +2,7 @@
 
 import { connectChain } from '@celium/chain';
 import { CeliumError, type Receipt } from '@celium/contract';
-import type { Client } from '@celium/sdk';
+import { readBoundedText, type Client } from '@celium/sdk';
 import { matchId } from '../market/match-id.ts';
 import { MAX_PROOF_FILE_CHARACTERS } from './verify-file.ts';
 
@@ -46,8 +46,8 @@ export async function fetchProofFile(validatorUrl: string, receiptId: string): P
       details: { remedy: 'Give its address with --validator, or try again later.' },
     });
   }
-  const text = (await response.text()).slice(0, MAX_PROOF_FILE_CHARACTERS);
-  if (response.ok) return text;
+  if (response.ok) return await readBoundedText(response, MAX_PROOF_FILE_CHARACTERS);
+  await response.body?.cancel();
   throw new CeliumError('NOT_FOUND', `The validator has no proof of receipt ${receiptId} (HTTP ${response.status}).`);
 }
 

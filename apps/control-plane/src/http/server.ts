@@ -1,5 +1,6 @@
 /** The HTTP server: mounts every route of the contract's table with its access rule, rate class and idempotency, and the health routes. */
 import { CeliumError, ERRORS, ROUTES, errorBody, type ErrorCode, type OperationId, type Route } from '@celium/contract';
+import { printableJson } from '@celium/domain';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
@@ -49,6 +50,8 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   server.decorateRequest('caller');
   server.decorateRequest('rawBody', null);
   server.decorateRequest('receivedBody', null);
+  // Offers, rentals and receipts hold what providers and validators wrote.
+  server.setReplySerializer((payload) => printableJson(JSON.stringify(payload)));
   server.setValidatorCompiler(validatorCompiler);
   readBodies(server);
   server.addHook('onRequest', async (request, reply) => {
@@ -119,7 +122,10 @@ function mountRoute(server: FastifyInstance, parts: ServerParts, id: OperationId
         });
       }
       // What was checked is sent as it is: a schema drops fields that it does not know, and signatures cover them.
-      return reply.code(route.status).type('application/json; charset=utf-8').send(JSON.stringify(answer));
+      return reply
+        .code(route.status)
+        .type('application/json; charset=utf-8')
+        .send(printableJson(JSON.stringify(answer)));
     },
   });
 }

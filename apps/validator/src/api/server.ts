@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import type { KeySigner } from '@celium/chain';
 import { signDocument } from '@celium/chain';
 import { CeliumError, errorBody, ERRORS, PROOF_FILE_FORM, unitId, type Signed } from '@celium/contract';
+import { printableJson } from '@celium/domain';
 import { z } from 'zod';
 import type { ValidatorClock } from '../ports.ts';
 import type { ReceiptBook } from '../state/receipt-book.ts';
@@ -45,6 +46,8 @@ export function createApi(ports: ApiPorts): FastifyInstance {
     const status = known instanceof CeliumError ? ERRORS[known.code].status : 500;
     return reply.code(status).send(errorBody(known));
   });
+  // Visits and receipts hold what agents said.
+  app.setReplySerializer((payload) => printableJson(JSON.stringify(payload)));
   app.setNotFoundHandler((_request, reply) => reply.code(404).send(errorBody(new CeliumError('NOT_FOUND'))));
 
   app.get('/livez', () => ({ ok: true }));

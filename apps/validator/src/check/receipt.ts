@@ -2,7 +2,7 @@
 
 import { documentHash } from '@celium/chain';
 import { canonicalJson, DOCUMENTS, type Receipt, type Signed } from '@celium/contract';
-import { isCpuUnit } from '@celium/domain';
+import { isCpuUnit, printableAscii } from '@celium/domain';
 import type { ChallengeResult, ProofClaim, ProofParams, SizeClass } from '@celium/proof';
 
 /** What all receipts of one check share. */
@@ -31,6 +31,9 @@ export type UnitOutcome =
   /** It ended before a proof began. */
   | { kind: 'no-proof'; code: string; message: string };
 
+/** Characters of a reason's words, which may quote what an agent said. */
+const MAX_MESSAGE = 300;
+
 /** The hash that stands for a host key that was never seen. */
 export const NO_HOST_KEY_HASH = '0'.repeat(64);
 
@@ -50,7 +53,7 @@ export function composeReceipt(
   const proof = outcome.kind === 'proof' ? outcome : null;
   const code =
     outcome.kind === 'no-proof' ? outcome.code : outcome.claim.verdict === 'pass' ? 'OK' : outcome.claim.reason;
-  const message = printable(outcome.kind === 'no-proof' ? outcome.message : outcome.claim.detail);
+  const message = printableAscii(outcome.kind === 'no-proof' ? outcome.message : outcome.claim.detail, MAX_MESSAGE);
   const body: Receipt = {
     receiptId,
     validator: facts.validator,
@@ -123,10 +126,6 @@ function ratesOf(params: ProofParams, rootArrivalsMs: readonly number[]): typeof
 /** -1 stands for "never observed" in a proof's figures, 0 in a receipt's. */
 function observed(figure: number | undefined): number {
   return figure === undefined ? 0 : Math.max(0, Math.round(figure));
-}
-
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 300);
 }
 
 /** Cuts the message until the receipt has at most its 2,048 bytes; everything else has a bounded size that fits. */

@@ -3,6 +3,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { connect as connectSocket, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { printableAscii } from '@celium/domain';
 import ssh2, { type Client, type ClientChannel, type ServerHostKeyAlgorithm } from 'ssh2';
 import { resolveAddress } from '../network/addresses.ts';
 import { shapeSocket, type Link } from '../network/link.ts';
@@ -199,8 +200,7 @@ function shellOf(channel: ClientChannel): Shell {
 
 function unreachable(cause: unknown): ShellFault {
   const words = cause instanceof Error ? cause.message : String(cause);
-  const printable = words.replace(/[^\x20-\x7e]/g, '?').slice(0, 200);
-  return { kind: 'unreachable', message: printable };
+  return { kind: 'unreachable', message: printableAscii(words, 200) };
 }
 
 function sha256Hex(bytes: Uint8Array): string {
