@@ -4,4 +4,8 @@ import type { AttackFamily } from './family.ts';
 /** By the name that `--family` takes. */
 export const FAMILIES: Readonly<Record<string, () => Promise<{ family: AttackFamily }>>> = {
   'skipped-work': () => import('./content/skipped-work.ts'),
+  'memory-short': () => import('./content/memory-short.ts'),
+  'cheap-products': () => import('./content/cheap-products.ts'),
+  'wrong-binding': () => import('./content/wrong-binding.ts'),
+  commitments: () => import('./content/commitments.ts'),
 };

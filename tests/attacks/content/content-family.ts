@@ -3,24 +3,31 @@ import { type AttackFamily, composeRow, type DetectionTarget, type Tally } from 
 import type { AttackSetting } from '../family.ts';
 import type { RandomStream } from '../random.ts';
 import type { RunTries } from '../threads.ts';
+import type { Strategy } from './prover.ts';
 import { type ContentTry, contentTry, tallyTries } from './trial.ts';
 
 /** Tries per attack. */
 const FULL_TRIES = 3_000;
-const QUICK_TRIES = 60;
+const QUICK_TRIES = 40;
 
-/** What a design target becomes: 99.9 % in a full run; in a quick one what 60 tries can tell from a broken detection. */
+/** What a design target becomes: 99.9 % in a full run; in a quick one what 40 tries can tell from a broken detection. */
 const ONBOARDING: DetectionTarget = { of: 'rate', atLeast: 0.999 };
-const QUICK: DetectionTarget = { of: 'rate', atLeast: 0.95 };
+const QUICK: DetectionTarget = { of: 'rate', atLeast: 0.92 };
 
 /** One attack of a content family. */
 export interface ContentAttack {
   attack: string;
   /** Whether the 99.9 % per onboarding are asked of it. */
   targeted: boolean;
-  note: string;
+  note?: string;
   /** One try. */
   one(random: RandomStream): Promise<ContentTry>;
+}
+
+/** An attack by one strategy, made anew for every try. */
+export function byStrategy(attack: string, targeted: boolean, make: () => Strategy, note?: string): ContentAttack {
+  const told = note === undefined ? {} : { note };
+  return { attack, targeted, ...told, one: (random) => contentTry(make(), random) };
 }
 
 /** The family and the trial function; a family's file exports both. */
@@ -42,7 +49,7 @@ export function contentFamily(
       const { quick, seed, threads, progress } = setting;
       const honest = await honestBeside(setting);
       const rows = [];
-      for (const { attack, targeted, note } of attacks) {
+      for (const { attack, targeted, note = '' } of attacks) {
         const tally = await threads.run(new URL(moduleUrl), attack, quick ? QUICK_TRIES : FULL_TRIES, seed);
         const target = targeted ? (quick ? QUICK : ONBOARDING) : null;
         const head = { family: name, attack, run: 'content', target, simulated: false, note } as const;

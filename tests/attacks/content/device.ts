@@ -19,6 +19,16 @@ import { layOutMemory } from '../../../apps/prover/src/cpu/layout.ts';
 
 const WASM_PAGE_BYTES = 65_536;
 
+/** How a cheat makes the operands of a product cheaper than the protocol does. */
+export interface OperandChange {
+  /** Addresses and keys of the operands come from this chain value: operands of an earlier round, used again. */
+  q?: Uint8Array;
+  /** Operands are keyed by an empty cell instead of the resident ones: a product without the memory. */
+  unbound?: boolean;
+  /** Changes the expanded rows (64 to a block; A, then B transposed) of `depth` int16 elements each. */
+  rows?(row: (number: number) => Int16Array): void;
+}
+
 /** A device with memory that stays filled between steps. */
 export interface ResidentDevice {
   /** Fills all cells from the seed. */
@@ -26,7 +36,7 @@ export interface ResidentDevice {
   /** The filled cells themselves; writing here is how a cheat loses memory. */
   readonly cells: Uint8Array;
   /** All digests of one step, 8 bytes per answer, from whatever the memory holds. */
-  digests(kind: StepKind, q: Uint8Array): Uint8Array;
+  digests(kind: StepKind, q: Uint8Array, change?: OperandChange): Uint8Array;
 }
 
 /** Makes a device for these sizes; the sizes must be some that the CPU prover takes. */
@@ -55,11 +65,16 @@ export function residentDevice(sizes: ChallengeSizes): ResidentDevice {
     }
   }
 
-  function expandRows(kind: ProductKind, rowBlock: number): void {
+  function setKey(q: Uint8Array): void {
+    for (let copy = 0; copy < 4; copy++) bytes.set(q, at.keys + copy * q.length);
+  }
+
+  function expandRows(kind: ProductKind, rowBlock: number, unbound: boolean): void {
     const count = TILE_SIZE * at.segmentsPerRow;
     const first = rowBlock * count;
     wasm.segmentCounters(own.scratch, at.keys, first, count, sizes.memoryLeaves, own.counters);
-    wasm.gatherCells(at.cells, own.counters, count, own.cells);
+    if (unbound) bytes.fill(0, own.cells, own.cells + count * CELL_BYTES);
+    else wasm.gatherCells(at.cells, own.counters, count, own.cells);
     const piece = Math.min(sizes.segmentBytes, at.panelDepth);
     for (let row = 0; row < TILE_SIZE; row++) {
       for (let element = 0; element < sizes.productDepth; element += piece) {
@@ -95,12 +110,17 @@ export function residentDevice(sizes: ChallengeSizes): ResidentDevice {
       const count = sizes.memoryLeaves * CELLS_PER_LEAF;
       wasm.fillCells(own.scratch, at.seed, sizes.fillIterations, 0n, count, at.cells);
     },
-    digests(kind, q) {
-      for (let copy = 0; copy < 4; copy++) bytes.set(q, at.keys + copy * q.length);
+    digests(kind, q, change = {}) {
+      setKey(change.q ?? q);
       if (kind === 'sweep') sweep();
       else if (kind === 'walk') walk();
       else {
-        for (let rowBlock = 0; rowBlock < at.rowBlocks; rowBlock++) expandRows(kind, rowBlock);
+        for (let block = 0; block < at.rowBlocks; block++) expandRows(kind, block, change.unbound ?? false);
+        change.rows?.((row) => {
+          const panel = Math.floor(row / TILE_SIZE) * at.chunks * PANEL_BYTES;
+          return new Int16Array(memory.buffer, at.panels + panel + (row % TILE_SIZE) * PANEL_STRIDE, at.panelDepth);
+        });
+        setKey(q);
         multiply();
       }
       return bytes.slice(at.digests, at.digests + answerCount(sizes, kind) * DIGEST_BYTES);

@@ -1,9 +1,9 @@
 /** Provers that leave out part of the work and commit to inventions in its place: tiles of products, leaves of sweeps, walks, ends of walks. */
-import { answerCount, DIGEST_BYTES, type StepKind } from '@celium/proof';
-import type { RandomStream } from '../random.ts';
-import { contentFamily, type ContentAttack } from './content-family.ts';
-import type { StepAtHand, Strategy } from './prover.ts';
-import { contentTry } from './trial.ts';
+import { DIGEST_BYTES, type StepKind } from '@celium/proof';
+import { byStrategy, contentFamily, type ContentAttack } from './content-family.ts';
+import { type ResidentDevice, residentDevice } from './device.ts';
+import type { Strategy } from './prover.ts';
+import { skippedOf } from './share.ts';
 
 const TILES: readonly StepKind[] = ['int8', 'bf16'];
 
@@ -19,37 +19,33 @@ function skip(kinds: readonly StepKind[], share: number): Strategy {
   };
 }
 
-/** Exactly the share of a step's answers on average: the fraction that is left over is skipped by lot. */
-function skippedOf({ sizes, kind, random }: StepAtHand, share: number): number[] {
-  const count = answerCount(sizes, kind);
-  const wanted = Math.floor(count * share + random.unit());
-  return pick(count, wanted, random);
+const BELOW = 'below what one onboarding claims: reported as it is';
+
+function skips(what: string, kinds: readonly StepKind[], share: number, targeted: boolean): ContentAttack {
+  const name = `skips ${share * 100} % of ${what}`;
+  return byStrategy(name, targeted, () => skip(kinds, share), targeted ? undefined : BELOW);
 }
 
-/** `wanted` different numbers below `count`. */
-function pick(count: number, wanted: number, random: RandomStream): number[] {
-  const all = Array.from({ length: count }, (_, index) => index);
-  for (let i = 0; i < wanted; i++) {
-    const other = i + random.below(count - i);
-    [all[i], all[other]] = [all[other]!, all[i]!];
-  }
-  return all.slice(0, wanted);
-}
-
-function attackOf(what: string, kinds: readonly StepKind[], share: number, targeted: boolean): ContentAttack {
+/** Walks that end after half of their hops: the state at that point is answered. */
+function shortWalks(): Strategy {
+  let half: ResidentDevice | null = null;
   return {
-    attack: `skips ${share * 100} % of ${what}`,
-    targeted,
-    note: targeted ? '' : 'below what one onboarding claims; reported as it is',
-    one: (random) => contentTry(skip(kinds, share), random),
+    answer({ device, sizes, kind, q }) {
+      if (kind !== 'walk') return device.digests(kind, q);
+      half ??= residentDevice({ ...sizes, hopsPerWalk: sizes.hopsPerWalk / 2 });
+      half.cells.set(device.cells);
+      return half.digests(kind, q);
+    },
   };
 }
 
 export const { family, runTries } = contentFamily('skipped-work', import.meta.url, [
-  attackOf('tiles', TILES, 0.02, false),
-  attackOf('tiles', TILES, 0.05, false),
-  attackOf('tiles', TILES, 0.1, true),
-  attackOf('tiles', TILES, 0.2, true),
-  attackOf('sweep leaves', ['sweep'], 0.1, true),
-  attackOf('walks', ['walk'], 0.5, true),
+  skips('tiles', TILES, 0.02, false),
+  skips('tiles', TILES, 0.05, false),
+  skips('tiles', TILES, 0.1, true),
+  skips('tiles', TILES, 0.2, true),
+  skips('sweep leaves', ['sweep'], 0.1, true),
+  skips('walks', ['walk'], 0.1, false),
+  skips('walks', ['walk'], 0.5, true),
+  byStrategy('ends all walks after half of their hops', true, shortWalks),
 ]);
