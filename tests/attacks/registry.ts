@@ -8,4 +8,6 @@ export const FAMILIES: Readonly<Record<string, () => Promise<{ family: AttackFam
   'cheap-products': () => import('./content/cheap-products.ts'),
   'wrong-binding': () => import('./content/wrong-binding.ts'),
   commitments: () => import('./content/commitments.ts'),
+  'forged-documents': () => import('./content/forged-documents.ts'),
+  'double-grant': () => import('./content/double-grant.ts'),
 };

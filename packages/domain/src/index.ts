@@ -1,6 +1,7 @@
 /** The rules of Celium: pure types and functions that import nothing. */
 export * from './ids.ts';
 export * from './lease/authority.ts';
+export * from './lease/double-grant.ts';
 export * from './lease/lease.ts';
 export * from './ledger/accounts.ts';
 export * from './machine/address.ts';
