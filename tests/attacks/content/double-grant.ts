@@ -77,6 +77,7 @@ async function live(cheat: Cheat, machine: ReturnType<typeof keyFromSeed>, rando
       const fence = cheat === 'same-fence' ? victim.fence : nowMs;
       const second = await grant(victim.units.slice(0, 1), fence, cheat !== 'hidden');
       if (cheat !== 'false-end') continue;
+      for (const unit of second.units) fences.set(unit, second.fence);
       open.push(second);
     }
     const units = UNITS.slice(random.below(2), 2 + random.below(2));
