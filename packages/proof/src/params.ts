@@ -1,14 +1,34 @@
 /** The versioned parameter record `cgp1/params`: every size of a challenge, by class and purpose. Neither side may choose a size of its own. */
+import {
+  type AxisRates,
+  type ClassSizes,
+  LEAF_BYTES,
+  type Purpose,
+  PURPOSES,
+  type SampleSizes,
+  SIZE_CLASSES,
+  type SizeClass,
+  SIZES,
+  type StepKind,
+} from './size-classes.ts';
+
+export {
+  type AxisRates,
+  CELL_BYTES,
+  CELLS_PER_LEAF,
+  LEAF_BYTES,
+  type Purpose,
+  PURPOSES,
+  type SampleSizes,
+  SIZE_CLASSES,
+  type SizeClass,
+  STEP_KINDS,
+  type StepKind,
+} from './size-classes.ts';
 
 /** The version of the record and of everything computed from it. */
 export const PARAMS_VERSION = 'cgp1/params/1';
 
-/** Bytes of one memory cell, the unit that is filled, read and walked. */
-export const CELL_BYTES = 64;
-/** Cells of one sweep leaf. */
-export const CELLS_PER_LEAF = 256;
-/** Bytes of one sweep leaf. */
-export const LEAF_BYTES = CELL_BYTES * CELLS_PER_LEAF;
 /** Rows and columns of one product tile. */
 export const TILE_SIZE = 64;
 /** Bytes of one answer digest. */
@@ -16,30 +36,21 @@ export const DIGEST_BYTES = 8;
 /** Answer digests in one Merkle leaf. */
 export const DIGESTS_PER_MERKLE_LEAF = 8;
 
-/** The kinds of steps of a chain; the position in this list is the byte on the wire. */
-export const STEP_KINDS = ['sweep', 'walk', 'int8', 'bf16'] as const;
-export type StepKind = (typeof STEP_KINDS)[number];
-
-/** `micro` for content tests, `cpu-demo` for machines sold as `CPU`, `gpu` for one NVIDIA unit. */
-export const SIZE_CLASSES = ['micro', 'cpu-demo', 'gpu'] as const;
-export type SizeClass = (typeof SIZE_CLASSES)[number];
-
-export const PURPOSES = ['onboarding', 'routine'] as const;
-/** `onboarding` binds one memory cell per 1 KiB of operand and samples 64 + 64 + 16; `routine` one per 16 KiB and 24 + 24 + 8. */
-export type Purpose = (typeof PURPOSES)[number];
+/** Work of a chain at its class's pace, in seconds: at least this much is timed. */
+export const CHAIN_SECONDS: Record<Purpose, number> = { onboarding: 20, routine: 10, 'routine-long': 20 };
 
 /** What names a parameter record: with it anyone can rebuild every number. */
 export interface ParamsName {
   version: typeof PARAMS_VERSION;
   sizeClass: SizeClass;
   purpose: Purpose;
-  /** Bytes filled; a multiple of 16 KiB. Fixed for the CPU classes, from the claimed memory for `gpu`. */
+  /** Bytes filled; a multiple of 128 KiB. Fixed for the CPU classes, from the claimed memory for a GPU (`bytesToFill`). */
   memoryBytes: number;
 }
 
 /** The sizes of a challenge: what a prover is told and what follows from the record. All counts are whole numbers. */
 export interface ChallengeSizes {
-  /** 16 KiB leaves of the fill. */
+  /** 16 KiB leaves of the fill; a multiple of 8. */
   memoryLeaves: number;
   /** ChaCha8 iterations behind each cell. */
   fillIterations: number;
@@ -47,7 +58,7 @@ export interface ChallengeSizes {
   productSize: number;
   /** Elements in each row of an operand (K); at most 65,536, so that int32 and fp32 sums are exact. */
   productDepth: number;
-  /** Operand bytes keyed by one resident cell; 1,024 or 16,384, or the whole row where it is shorter. */
+  /** Operand bytes keyed by one resident cell; at most the whole row. */
   segmentBytes: number;
   /** Independent walks of a walk step; a multiple of 8. */
   walkers: number;
@@ -60,94 +71,74 @@ export interface ChallengeSizes {
 /** One full parameter record. */
 export interface ProofParams extends ParamsName, ChallengeSizes {
   /** Samples of the audit, over all steps of a kind together. */
-  audit: { tiles: number; leaves: number; walks: number };
+  audit: SampleSizes;
 }
 
-interface ClassSizes {
-  memoryBytes: number;
-  fillIterations: number;
-  productSize: number;
-  productDepth: number;
-  walkers: number;
-  hopsPerWalk: number;
-  pattern: readonly StepKind[];
-  rounds: Record<Purpose, number>;
+/** Memory is filled in groups of eight leaves, because eight answers make one Merkle leaf. */
+const FILL_STEP_BYTES = DIGESTS_PER_MERKLE_LEAF * LEAF_BYTES;
+
+/** The least and the most memory that a GPU challenge may fill. */
+const GPU_MEMORY_LIMITS = { min: 1024 ** 3, max: 2 ** 32 * LEAF_BYTES - FILL_STEP_BYTES };
+
+/** Room for operands, digests and trees beside the fill. */
+export const WORKSPACE_BYTES = 2_000_000_000;
+
+/** Whether a class is for GPUs, whose memory a challenge names. */
+export function isGpuClass(sizeClass: SizeClass): boolean {
+  return 'pace' in SIZES[sizeClass].rounds;
 }
-
-const PATTERN: readonly StepKind[] = ['sweep', 'int8', 'int8', 'int8', 'walk', 'bf16'];
-
-const SIZES: Record<SizeClass, ClassSizes> = {
-  micro: {
-    memoryBytes: 32 * LEAF_BYTES,
-    fillIterations: 4,
-    productSize: 256,
-    productDepth: 256,
-    walkers: 32,
-    hopsPerWalk: 16,
-    pattern: ['sweep', 'int8', 'walk', 'bf16'],
-    rounds: { onboarding: 8, routine: 4 },
-  },
-  'cpu-demo': {
-    memoryBytes: 64 * 1024 * 1024,
-    fillIterations: 128,
-    productSize: 512,
-    productDepth: 16384,
-    walkers: 4096,
-    hopsPerWalk: 256,
-    pattern: PATTERN,
-    rounds: { onboarding: 12, routine: 6 },
-  },
-  gpu: {
-    memoryBytes: 134_000_000_000 - (134_000_000_000 % LEAF_BYTES),
-    fillIterations: 256,
-    productSize: 16384,
-    productDepth: 16384,
-    walkers: 1_048_576,
-    hopsPerWalk: 256,
-    pattern: ['sweep', 'int8', 'int8', 'int8', 'int8', 'int8', 'int8', 'walk', 'bf16', 'bf16'],
-    rounds: { onboarding: 130, routine: 65 },
-  },
-};
-
-const SEGMENT_BYTES: Record<Purpose, number> = { onboarding: 1024, routine: 16384 };
-const AUDIT: Record<Purpose, ProofParams['audit']> = {
-  onboarding: { tiles: 64, leaves: 64, walks: 16 },
-  routine: { tiles: 24, leaves: 24, walks: 8 },
-};
-
-/** The least and the most memory that a `gpu` challenge may claim. */
-const GPU_MEMORY_LIMITS = { min: 1024 ** 3, max: (2 ** 32 - 1) * LEAF_BYTES };
 
 /**
- * The full record of a class. `memoryBytes` is for `gpu` only: claimed bytes to fill, rounded down to whole leaves.
- * Throws a RangeError for a size that the record does not allow.
+ * How much of the claimed memory of a GPU is filled: 95 % where that leaves the workspace of 2 GB, else all but the workspace, and never less than 92 %
+ * (24 GB cards). Whole groups of leaves.
+ */
+export function bytesToFill(claimedBytes: number): number {
+  const share = Math.max(0.92 * claimedBytes, Math.min(0.95 * claimedBytes, claimedBytes - WORKSPACE_BYTES));
+  // Rounded up, so that the share holds also after rounding.
+  return Math.ceil(share / FILL_STEP_BYTES) * FILL_STEP_BYTES;
+}
+
+/**
+ * The full record of a class. `memoryBytes` is for GPUs only: the bytes to fill, rounded down to whole groups of leaves; the nominal memory of the
+ * class where it is left out. Throws a RangeError for a size that the record does not allow.
  */
 export function proofParams(sizeClass: SizeClass, purpose: Purpose, memoryBytes?: number): ProofParams {
   const sizes = SIZES[sizeClass];
-  const asked = memoryBytes ?? sizes.memoryBytes;
-  const filled = asked - (asked % LEAF_BYTES);
-  if (sizeClass !== 'gpu' && filled !== sizes.memoryBytes) {
+  const isGpu = isGpuClass(sizeClass);
+  const asked = memoryBytes ?? (isGpu ? bytesToFill(sizes.memoryBytes) : sizes.memoryBytes);
+  const filled = asked - (asked % FILL_STEP_BYTES);
+  if (!isGpu && filled !== sizes.memoryBytes) {
     throw new RangeError(`class ${sizeClass} fills ${sizes.memoryBytes} bytes, not ${filled}`);
   }
-  if (sizeClass === 'gpu' && !(filled >= GPU_MEMORY_LIMITS.min && filled <= GPU_MEMORY_LIMITS.max)) {
-    throw new RangeError(`a gpu challenge fills 1 GiB to 64 TiB, not ${filled} bytes`);
+  if (isGpu && !(filled >= GPU_MEMORY_LIMITS.min && filled <= GPU_MEMORY_LIMITS.max)) {
+    throw new RangeError(`a GPU challenge fills 1 GiB to 64 TiB, not ${filled} bytes`);
   }
+  const depthOfAudit = purpose === 'onboarding' ? 'onboarding' : 'routine';
+  const oneRound: ChallengeSizes = {
+    memoryLeaves: filled / LEAF_BYTES,
+    fillIterations: sizes.fillIterations,
+    productSize: sizes.productSize,
+    productDepth: sizes.productDepth,
+    segmentBytes: sizes.segmentBytes[depthOfAudit],
+    walkers: sizes.walkers,
+    hopsPerWalk: sizes.hopsPerWalk,
+    pattern: sizes.pattern,
+    rounds: 1,
+  };
   return {
     version: PARAMS_VERSION,
     sizeClass,
     purpose,
     memoryBytes: filled,
-    memoryLeaves: filled / LEAF_BYTES,
-    fillIterations: sizes.fillIterations,
-    productSize: sizes.productSize,
-    productDepth: sizes.productDepth,
-    segmentBytes: Math.min(SEGMENT_BYTES[purpose], sizes.productDepth),
-    walkers: sizes.walkers,
-    hopsPerWalk: sizes.hopsPerWalk,
-    pattern: sizes.pattern,
-    rounds: sizes.rounds[purpose],
-    audit: AUDIT[purpose],
+    ...oneRound,
+    rounds: roundsOf(sizes, oneRound, purpose),
+    audit: sizes.audit[depthOfAudit],
   };
+}
+
+function roundsOf({ rounds }: ClassSizes, oneRound: ChallengeSizes, purpose: Purpose): number {
+  if ('pace' in rounds) return Math.ceil(CHAIN_SECONDS[purpose] / chainSecondsAt(oneRound, rounds.pace));
+  return purpose === 'routine' ? rounds.short : rounds.long;
 }
 
 /** The name of a record: what transcripts and claims carry. */
@@ -160,7 +151,7 @@ export function paramsName(params: ProofParams): ParamsName {
 export function paramsByName(name: ParamsName): ProofParams | null {
   if (name.version !== PARAMS_VERSION) return null;
   if (!SIZE_CLASSES.includes(name.sizeClass) || !PURPOSES.includes(name.purpose)) return null;
-  if (!Number.isSafeInteger(name.memoryBytes) || name.memoryBytes % LEAF_BYTES !== 0) return null;
+  if (!Number.isSafeInteger(name.memoryBytes) || name.memoryBytes % FILL_STEP_BYTES !== 0) return null;
   try {
     return proofParams(name.sizeClass, name.purpose, name.memoryBytes);
   } catch (error) {
@@ -191,4 +182,34 @@ export function answerCount(params: ChallengeSizes, kind: StepKind): number {
 /** Operand segments in one row of an operand. */
 export function segmentsPerRow(params: ChallengeSizes): number {
   return params.productDepth / params.segmentBytes;
+}
+
+/** What one step does: bytes swept, hops, or operations. */
+export function stepAmount(sizes: ChallengeSizes, kind: StepKind): number {
+  if (kind === 'sweep') return sizes.memoryLeaves * LEAF_BYTES;
+  if (kind === 'walk') return sizes.walkers * sizes.hopsPerWalk;
+  return 2 * sizes.productSize * sizes.productSize * sizes.productDepth;
+}
+
+/** The axis on which a kind of step counts. */
+export const AXIS_OF: Record<StepKind, keyof AxisRates> = {
+  sweep: 'sweptBytes',
+  walk: 'hops',
+  int8: 'int8Ops',
+  bf16: 'bf16Ops',
+};
+
+/** What the whole chain does on each axis. */
+export function chainAmounts(sizes: ChallengeSizes): AxisRates {
+  const amounts: AxisRates = { sweptBytes: 0, hops: 0, int8Ops: 0, bf16Ops: 0 };
+  for (const kind of sizes.pattern) amounts[AXIS_OF[kind]] += sizes.rounds * stepAmount(sizes, kind);
+  return amounts;
+}
+
+/** How long the chain takes at given rates, in seconds: the steps follow each other, so the times of the axes add up. */
+export function chainSecondsAt(sizes: ChallengeSizes, rates: AxisRates): number {
+  const amounts = chainAmounts(sizes);
+  let seconds = 0;
+  for (const axis of Object.values(AXIS_OF)) if (amounts[axis] > 0) seconds += amounts[axis] / rates[axis];
+  return seconds;
 }

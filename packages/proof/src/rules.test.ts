@@ -7,7 +7,26 @@ import { deriveSeed } from './chain.ts';
 import { chainWorkUnits, judgeDeadline, MIN_DECLARED_RATE_UNITS_PER_SECOND } from './deadline.ts';
 import { drawSamples } from './draw.ts';
 import { buildTree, merklePath, pathLength, rootOfPath } from './merkle.ts';
-import { answerCount, paramsByName, paramsName, proofParams, PURPOSES, SIZE_CLASSES, stepKind } from './params.ts';
+import { encodeProverFrame, type ProverFrame } from './frames.ts';
+import { encodeLine } from './lines.ts';
+import {
+  answerCount,
+  bytesToFill,
+  CHAIN_SECONDS,
+  chainSecondsAt,
+  isGpuClass,
+  paramsByName,
+  paramsName,
+  proofParams,
+  PURPOSES,
+  SIZE_CLASSES,
+  STEP_KINDS,
+  stepCount,
+  stepKind,
+  type StepKind,
+  WORKSPACE_BYTES,
+} from './params.ts';
+import { SIZES } from './size-classes.ts';
 import { proverShellCommand } from './shell.ts';
 
 test('every field of the binding changes the seed, and no two fields can be shifted into each other', () => {
@@ -59,7 +78,7 @@ test('tiles are drawn evenly over all steps and places', () => {
       }
     }
   }
-  const expected = (draws * 64) / 256;
+  const expected = (draws * params.audit.tiles) / 256;
   let chiSquare = 0;
   for (const count of counts.values()) chiSquare += (count - expected) ** 2 / expected;
   expect(counts.size).toBe(256);
@@ -107,6 +126,101 @@ test('whoever declares less than the floor is judged at the floor', () => {
   expect(at(-5)).toBe(at(MIN_DECLARED_RATE_UNITS_PER_SECOND));
 });
 
+test('an onboarding finds 10 % of skipped tiles, leaves or walks in at least 99.9 % of runs, at every size', () => {
+  for (const sizeClass of SIZE_CLASSES) {
+    for (const samples of Object.values(proofParams(sizeClass, 'onboarding').audit)) {
+      expect(0.9 ** samples).toBeLessThanOrEqual(0.001);
+    }
+  }
+  // Where speed proves nothing, 5 % of missing memory shows in the leaves alone.
+  expect(0.95 ** proofParams('cpu-demo', 'onboarding').audit.leaves).toBeLessThanOrEqual(0.001);
+  expect(0.95 ** proofParams('micro', 'onboarding').audit.leaves).toBeLessThanOrEqual(0.001);
+});
+
+test('3,000 draws that really happen miss a skipped tenth of a kind as seldom as the arithmetic says', () => {
+  const random = seededBytes(11);
+  for (const sizeClass of ['micro', 'cpu-demo', 'gpu-hopper'] as const) {
+    const params = proofParams(sizeClass, 'onboarding');
+    const missed = { tiles: 0, leaves: 0, walks: 0 };
+    for (let i = 0; i < 1000; i++) {
+      const found = { tiles: false, leaves: false, walks: false };
+      for (const { step, index } of drawSamples(params, random(32), random(32))) {
+        const kind = stepKind(params, step);
+        // Skipped is the first tenth of every step.
+        if (index >= answerCount(params, kind) / 10) continue;
+        found[kind === 'sweep' ? 'leaves' : kind === 'walk' ? 'walks' : 'tiles'] = true;
+      }
+      for (const kind of ['tiles', 'leaves', 'walks'] as const) missed[kind] += found[kind] ? 0 : 1;
+    }
+    // At most 1 is expected; 5 or more have a chance of 0.4 %, and the seed is fixed.
+    for (const count of Object.values(missed)) expect(count).toBeLessThan(5);
+  }
+});
+
+test('a chain takes its 20 or 10 seconds at the pace of its class, whatever memory is claimed', () => {
+  for (const sizeClass of SIZE_CLASSES) {
+    const { rounds } = SIZES[sizeClass];
+    if (!('pace' in rounds)) continue;
+    for (const gib of [2, 5, 10, 16, 24, 40, 48, 80, 141, 288]) {
+      for (const purpose of PURPOSES) {
+        const params = proofParams(sizeClass, purpose, bytesToFill(gib * 1024 ** 3));
+        const seconds = chainSecondsAt(params, rounds.pace);
+        expect(seconds).toBeGreaterThanOrEqual(CHAIN_SECONDS[purpose]);
+        expect(seconds).toBeLessThan(CHAIN_SECONDS[purpose] + 1);
+      }
+    }
+  }
+});
+
+test('the fill takes 95 % of the claimed memory, on cards below 40 GB at least 92 %, and leaves room to work', () => {
+  expect(bytesToFill(24 * 1024 ** 3) / (24 * 1024 ** 3)).toBeCloseTo(0.922, 3);
+  fc.assert(
+    fc.property(fc.integer({ min: 2 * 1024 ** 3, max: 300 * 1024 ** 3 }), (claimed) => {
+      const filled = bytesToFill(claimed);
+      expect(filled % (8 * 16_384)).toBe(0);
+      expect(filled).toBeGreaterThanOrEqual(0.92 * claimed);
+      if (claimed >= 40e9) expect(filled).toBeGreaterThanOrEqual(0.95 * claimed);
+      if (claimed >= 25e9) expect(claimed - filled).toBeGreaterThan(WORKSPACE_BYTES - 8 * 16_384);
+      expect(filled).toBeLessThan(claimed);
+    }),
+  );
+});
+
+test('every answer count is a multiple of eight, and every sum stays exact in int32 and fp32', () => {
+  for (const sizeClass of SIZE_CLASSES) {
+    for (const purpose of PURPOSES) {
+      const params = proofParams(sizeClass, purpose);
+      for (const kind of STEP_KINDS) expect(answerCount(params, kind) % 8).toBe(0);
+      expect(128 * 128 * params.productDepth).toBeLessThan(2 ** 31);
+      expect(8 * 8 * params.productDepth).toBeLessThan(2 ** 24);
+      expect(params.productDepth % params.segmentBytes).toBe(0);
+      expect(stepCount(params)).toBeLessThan(2 ** 16);
+    }
+  }
+});
+
+test('a proof has at most 200 kB at every GPU class', () => {
+  for (const sizeClass of SIZE_CLASSES.filter(isGpuClass)) {
+    for (const gib of [10, 24, 32, 48, 80, 96, 141, 178, 268]) {
+      if (gib > 178 && sizeClass !== 'gpu-b300') continue;
+      if (gib > 141 && !sizeClass.startsWith('gpu-b')) continue;
+      const params = proofParams(sizeClass, 'onboarding', bytesToFill(gib * 1024 ** 3));
+      const rootBytes = stepCount(params) * lineBytes({ type: 'root', step: 0, root: new Uint8Array(32) });
+      const openingBytes = (kind: StepKind): number => {
+        const path = new Uint8Array(32 * pathLength(0, answerCount(params, kind) / 8));
+        return lineBytes({ type: 'opening', step: 0, index: 0, digests: new Uint8Array(64), path });
+      };
+      const { tiles, leaves, walks } = params.audit;
+      const openings = tiles * openingBytes('int8') + leaves * openingBytes('sweep') + walks * openingBytes('walk');
+      expect(rootBytes + openings).toBeLessThanOrEqual(200_000);
+    }
+  }
+});
+
+function lineBytes(frame: ProverFrame): number {
+  return encodeLine('prover', encodeProverFrame(frame)).length;
+}
+
 test('a parameter record follows from its name, and unknown names have none', () => {
   for (const sizeClass of SIZE_CLASSES) {
     for (const purpose of PURPOSES) {
@@ -119,7 +233,7 @@ test('a parameter record follows from its name, and unknown names have none', ()
   expect(paramsByName({ ...name, memoryBytes: name.memoryBytes * 2 })).toBeNull();
   expect(paramsByName({ ...name, sizeClass: 'nano' as never })).toBeNull();
   expect(() => proofParams('gpu', 'routine', 1000)).toThrow(RangeError);
-  expect(proofParams('gpu', 'routine', 24_000_000_001).memoryBytes % 16384).toBe(0);
+  expect(proofParams('gpu', 'routine', 24_000_000_001).memoryBytes % (8 * 16_384)).toBe(0);
 });
 
 test('the shell line takes plain words only', () => {

@@ -14,6 +14,17 @@ const START_NONCE = new Uint8Array(32).fill(0xb2);
 /** The chain value under which the vectors at GPU sizes are computed. */
 const GPU_Q = Uint8Array.from({ length: 32 }, (_, i) => i * 7 + 1);
 
+/** Sizes of the vectors at GPU size: those of no class, so that a change of a class does not change the vectors. */
+const LARGE_SIZES = {
+  memoryLeaves: 8_178_710,
+  fillIterations: 256,
+  productSize: 16_384,
+  productDepth: 16_384,
+  segmentBytes: 16_384,
+  walkers: 1_048_576,
+  hopsPerWalk: 256,
+};
+
 /** All vectors, computed with one kind of kernels. */
 export function goldenVectors(makeKernels: KernelFactory) {
   const seed = deriveSeed(NONCE, BINDING);
@@ -38,7 +49,8 @@ export function goldenVectors(makeKernels: KernelFactory) {
     operands: (['int8', 'bf16'] as const).map((kind) => operandVector(kind, seed)),
     microChain: microChain(micro, seed, makeKernels(micro, seed)),
     gpu: (['onboarding', 'routine'] as const).map((purpose) => {
-      const params = proofParams('gpu', purpose);
+      const params = { ...proofParams('gpu', purpose), ...LARGE_SIZES };
+      if (purpose === 'onboarding') params.segmentBytes = 1024;
       return gpuVectors(params, makeKernels(params, seed));
     }),
   };
