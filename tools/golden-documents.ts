@@ -11,7 +11,15 @@ import {
   signRequest,
   toHex,
 } from '@celium/chain';
-import { canonicalJson, type AgentFrame, type LeaseRequest, type MarketFrame, type Receipt } from '@celium/contract';
+import {
+  canonicalJson,
+  type AgentFrame,
+  type BarrierStatement,
+  type LeaseRequest,
+  type MarketFrame,
+  type Receipt,
+} from '@celium/contract';
+import { barrierCommitment } from '@celium/domain';
 
 /** Where the examples lie. */
 export const goldenFolder = join(import.meta.dirname, '../packages/contract/golden');
@@ -107,6 +115,8 @@ async function documentExamples() {
     'lease-command.set-ssh-keys': await command(3, 'set-ssh-keys'),
     receipt,
     'receipt.fail': failed,
+    barrier: await signDocument('barrier', barrierBody(null), validator),
+    'barrier.disclosed': await signDocument('barrier', barrierBody('5e'.repeat(32)), validator),
     'log-head': await signDocument('log-head', { height: 1, hash: first.hash, atMs: T + 80 }, machine),
     'log-entry': first,
   };
@@ -214,6 +224,20 @@ function receiptBody(grantHash: string, pass: boolean): Receipt {
     leased: 1,
     startedAtMs: T + 100,
     endedAtMs: T + 20_100,
+  };
+}
+
+function barrierBody(secret: string | null): BarrierStatement {
+  const epochHash = hash('epoch block');
+  const sha256 = (text: string): Uint8Array => createHash('sha256').update(text).digest();
+  return {
+    validator: validator.ss58,
+    netuid: 51,
+    epochBlock: 1_080,
+    epochHash,
+    commitment: toHex(barrierCommitment(epochHash, '5e'.repeat(32), sha256)),
+    secret,
+    issuedAtMs: T + 90,
   };
 }
 

@@ -16,6 +16,8 @@ import { sizeClassOf } from './check/receipt.ts';
 import { systemTime } from './clock.ts';
 import { Discovery } from './discovery/discover.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
+import { createBarrierClient } from './epoch/barrier-client.ts';
+import { BarrierKeeper } from './epoch/barrier-keeper.ts';
 import { EpochWatch } from './epoch/epoch-watch.ts';
 import { isPrivateAddress } from '@celium/domain';
 import { createAgentClient } from './network/agent-client.ts';
@@ -56,7 +58,7 @@ async function run(settings: Settings): Promise<void> {
     const netuid = await netuidOf(chain, stop.signal);
     if (netuid === null) return;
     const parts = assemble(settings, { hotkey, database, auditor, chain, netuid, report });
-    const api = createApi({ ...parts.ports, status: () => describe(parts, hotkey, netuid) });
+    const api = createApi({ ...parts.ports, barriers: parts.barriers, status: () => describe(parts, hotkey, netuid) });
     const url = await listen(api, settings);
     const axon = axonOf(settings, url);
     report({ event: 'ready', url, pid: process.pid, hotkey: hotkey.ss58, netuid });
@@ -121,10 +123,18 @@ function assemble(
     markets: settings.marketUrls.map((url) => ({ url, key: '' })),
     intervals: settings.intervals,
     parallel: settings.parallel,
+    barrier: () => barriers.current(),
     assignmentOf: (machineKey: string) => epochs.assignmentOf(machineKey),
     checksAll: settings.checksAll,
     auditBacklog: () => auditor.backlog,
   };
+  const barriers = new BarrierKeeper({
+    ...ports,
+    netuid,
+    appendLog: (kind, body, nowMs) => ports.receipts.appendLog(kind, body, nowMs),
+    view: () => epochs.view(),
+    ask: createBarrierClient(network, signer),
+  });
   const discovery = new Discovery({
     clock,
     network,
@@ -135,8 +145,10 @@ function assemble(
     neurons: async () => (await chain.neurons()).filter((neuron) => neuron.hotkey !== hotkey.ss58),
     markets: settings.marketUrls,
   });
-  const scheduler = new Scheduler(ports, (known, units, signal) => checkMachine(ports, known, units, signal));
-  return { ports, discovery, epochs, scheduler };
+  const scheduler = new Scheduler(ports, (known, units, signal, start) =>
+    checkMachine(ports, known, units, signal, start),
+  );
+  return { ports, discovery, epochs, barriers, scheduler };
 }
 
 async function readHotkeyFile(file: string): Promise<KeyPair> {
@@ -199,6 +211,7 @@ function describe(parts: ValidatorParts, hotkey: KeyPair, netuid: number): Recor
     openLeases: journal.open().length,
     logHeight: receipts.logPosition().height,
     epoch: describeEpoch(parts.epochs, hotkey.ss58),
+    barrier: parts.barriers.describe(),
     machines: parts.scheduler.describe(),
     unitConflicts: registry.conflicts(MAX_CONFLICTS_SHOWN),
   };

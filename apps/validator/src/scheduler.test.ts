@@ -31,12 +31,13 @@ async function schedule(
     intervals: { recheckMs: 90 * 60_000, retryMs: 1_000 },
     parallel: 1,
     assignmentOf: () => ({ place: 0, sinceMs: 0 }),
+    barrier: () => null,
     checksAll: false,
     auditBacklog: () => 0,
     ...own,
     report: (line) => void lines.push(line),
   };
-  const scheduler = new Scheduler(ports, (known, units, stop) => checkMachine(ports, known, units, stop));
+  const scheduler = new Scheduler(ports, (known, units, stop, start) => checkMachine(ports, known, units, stop, start));
   const turn = async (laterMs = 0): Promise<unknown[]> => {
     passedMs += laterMs;
     const before = lines.length;

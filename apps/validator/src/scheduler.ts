@@ -1,17 +1,25 @@
 /** Decides which machines are visited now, runs their checks a few at a time, and says what came of each. */
 
 import { CeliumError } from '@celium/contract';
-import { isAssigned } from '@celium/domain';
+import { BARRIER_PREPARE_MS, isAssigned } from '@celium/domain';
 import { linesOfCheck } from './check/check-lines.ts';
 import type { CheckReport } from './check/check-machine.ts';
 import { DueTimes, type DuePorts } from './check/due-times.ts';
+import { runBarrier, type BarrierStart } from './check/network-barrier.ts';
 import type { ManifestDirectory, KnownMachine } from './discovery/manifest-directory.ts';
+import type { NetworkBarrier } from './epoch/barrier-keeper.ts';
+import { sha256 } from './epoch/digest.ts';
 import type { Assignment } from './epoch/epoch-watch.ts';
 import type { Report, ValidatorClock } from './ports.ts';
 import type { Visits } from './state/visits.ts';
 
 /** One check of one machine; `checkMachine` with its ports in the program. */
-export type CheckOne = (known: KnownMachine, units: readonly string[], signal: AbortSignal) => Promise<CheckReport>;
+export type CheckOne = (
+  known: KnownMachine,
+  units: readonly string[],
+  signal: AbortSignal,
+  start: BarrierStart | null,
+) => Promise<CheckReport>;
 
 /** What the scheduler needs from outside. */
 export interface SchedulerPorts extends DuePorts {
@@ -20,6 +28,8 @@ export interface SchedulerPorts extends DuePorts {
   visits: Visits;
   /** Our place in the draw of a machine. */
   assignmentOf: (machineKey: string) => Assignment;
+  /** The barrier of this epoch, once its second is known. */
+  barrier: () => NetworkBarrier | null;
   /** The operator wants every machine checked, assigned or not. */
   checksAll: boolean;
   /** Machines checked at the same time. */
@@ -29,12 +39,17 @@ export interface SchedulerPorts extends DuePorts {
   report: Report;
 }
 
+/** A check is over within this time as a rule: so long before a barrier's leases are taken nothing else is started that may be in their way. */
+const CHECK_MS = 60_000;
+
 /** Machines and their checks. */
 export class Scheduler {
   readonly #ports: SchedulerPorts;
   readonly #checkOne: CheckOne;
   readonly #dueTimes: DueTimes;
   readonly #checking = new Map<string, Promise<CheckReport>>();
+  /** The last barrier that we took machines to. */
+  #barrierId = '';
 
   constructor(ports: SchedulerPorts, checkOne: CheckOne) {
     this.#ports = ports;
@@ -45,7 +60,8 @@ export class Scheduler {
   /** Starts checks of what is due, as far as there is room: machines without any verdict first, then what is due the longest. */
   startDue(signal: AbortSignal): void {
     const { parallel, auditBacklog } = this.#ports;
-    if (signal.aborted || this.#checking.size >= parallel || auditBacklog() >= parallel) return;
+    if (signal.aborted || this.#takeBarrier(signal)) return;
+    if (this.#checking.size >= parallel || auditBacklog() >= parallel) return;
     const due = this.#findDue().sort((a, b) => a.atMs - b.atMs);
     for (const { known, units } of due) {
       if (this.#checking.size >= parallel) return;
@@ -112,9 +128,42 @@ export class Scheduler {
     return found;
   }
 
-  #start(known: KnownMachine, units: readonly string[], signal: AbortSignal): Promise<CheckReport> {
+  /** True while a barrier is near: then only its machines are started, once, at its own time. */
+  #takeBarrier(signal: AbortSignal): boolean {
+    const { clock, barrier: current } = this.#ports;
+    const barrier = current();
+    if (barrier === null) return false;
+    const leftMs = barrier.momentMs - clock.unixMs();
+    if (leftMs <= 0 || leftMs > BARRIER_PREPARE_MS + CHECK_MS) return false;
+    if (leftMs > BARRIER_PREPARE_MS || this.#barrierId === barrier.id) return true;
+    this.#barrierId = barrier.id;
+    const machines = this.#machinesOf(barrier);
+    const check = (known: KnownMachine, start: BarrierStart): Promise<unknown> =>
+      this.#start(known, known.machine.units, signal, start);
+    void runBarrier(clock, barrier, machines, check, signal);
+    return true;
+  }
+
+  /** Machines whose first place we hold, so that each is in the barrier at one validator; in an order that nobody knew before. */
+  #machinesOf({ id }: NetworkBarrier): KnownMachine[] {
+    const { directory, assignmentOf } = this.#ports;
+    const order = (known: KnownMachine): string => Buffer.from(sha256(id + known.machine.machineKey)).toString('hex');
+    return directory
+      .machines()
+      .filter(({ machine }) => assignmentOf(machine.machineKey).place === 0 && !this.#checking.has(machine.machineKey))
+      .map((known) => ({ known, order: order(known) }))
+      .sort((a, b) => (a.order < b.order ? -1 : 1))
+      .map(({ known }) => known);
+  }
+
+  #start(
+    known: KnownMachine,
+    units: readonly string[],
+    signal: AbortSignal,
+    start: BarrierStart | null = null,
+  ): Promise<CheckReport> {
     const key = known.machine.machineKey;
-    const check = this.#check(known, units, signal).finally(() => {
+    const check = this.#check(known, units, signal, start).finally(() => {
       this.#checking.delete(key);
       this.#dueTimes.forget(key);
     });
@@ -123,13 +172,18 @@ export class Scheduler {
   }
 
   /** Never rejects: a fault of our own is said and the machine visited again later. */
-  async #check(known: KnownMachine, units: readonly string[], signal: AbortSignal): Promise<CheckReport> {
+  async #check(
+    known: KnownMachine,
+    units: readonly string[],
+    signal: AbortSignal,
+    start: BarrierStart | null,
+  ): Promise<CheckReport> {
     const { clock, visits, report } = this.#ports;
     const { machineKey } = known.machine;
     const startedAtMs = clock.nowMs();
     let outcome: CheckReport;
     try {
-      outcome = await this.#checkOne(known, units, signal);
+      outcome = await this.#checkOne(known, units, signal, start);
     } catch (fault) {
       const code = fault instanceof CeliumError ? fault.code : 'INTERNAL';
       const message = fault instanceof Error ? fault.message : String(fault);
@@ -143,7 +197,8 @@ export class Scheduler {
       else visits.forget(machineKey);
     } else if (outcome.kind !== 'given-up')
       visits.note(machineKey, outcome.kind, `${outcome.code}: ${outcome.message}`, clock.unixMs());
-    for (const line of linesOfCheck(known, outcome, checkMs)) report(line);
+    const part = start === null ? {} : { barrier: start.missed ? 'missed' : 'joined' };
+    for (const line of linesOfCheck(known, outcome, checkMs)) report({ ...line, ...part });
     return outcome;
   }
 }

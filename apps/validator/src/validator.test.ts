@@ -7,6 +7,7 @@ import { checkMachine } from './check/check-machine.ts';
 import { takeLease } from './check/lease.ts';
 import { systemTime } from './clock.ts';
 import { Discovery } from './discovery/discover.ts';
+import { BarrierKeeper } from './epoch/barrier-keeper.ts';
 import { EpochWatch } from './epoch/epoch-watch.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
 import { createNetwork } from './network/json-over-http.ts';
@@ -34,6 +35,7 @@ async function assemble(bench: CheckBench) {
     intervals: { recheckMs: 3_600_000, retryMs: 1_000 },
     parallel: 1,
     assignmentOf: () => ({ place: 0, sinceMs: 0 }),
+    barrier: () => null,
     checksAll: false,
     auditBacklog: () => 0,
     report: (line) => void lines.push(line),
@@ -50,8 +52,17 @@ async function assemble(bench: CheckBench) {
   const { clock, network, report } = ports;
   const discovery = new Discovery({ clock, network, directory, neurons, netuid: 51, markets: [], report });
   const epochs = new EpochWatch({ chain, clock, hotkey: VALIDATOR });
-  const scheduler = new Scheduler(ports, (known, units, signal) => checkMachine(ports, known, units, signal));
-  return { parts: { ports, discovery, epochs, scheduler }, lines, reads: () => reads };
+  const barriers = new BarrierKeeper({
+    ...ports,
+    netuid: 51,
+    appendLog: () => {},
+    view: () => epochs.view(),
+    ask: () => Promise.resolve(null),
+  });
+  const scheduler = new Scheduler(ports, (known, units, signal, start) =>
+    checkMachine(ports, known, units, signal, start),
+  );
+  return { parts: { ports, discovery, epochs, barriers, scheduler }, lines, reads: () => reads };
 }
 
 async function until(isTrue: () => boolean): Promise<void> {

@@ -5,6 +5,7 @@ import { pause } from './check/pause.ts';
 import { sweepLeases } from './check/lease.ts';
 import type { CheckPorts } from './check/check-machine.ts';
 import type { Discovery } from './discovery/discover.ts';
+import type { BarrierKeeper } from './epoch/barrier-keeper.ts';
 import type { EpochWatch } from './epoch/epoch-watch.ts';
 import { reportConflicts } from './registry-alarms.ts';
 import { publishDue, type PublisherPorts } from './publish/publisher.ts';
@@ -16,11 +17,13 @@ export interface ValidatorParts {
   ports: CheckPorts & SchedulerPorts & PublisherPorts & WeightsPorts;
   discovery: Discovery;
   epochs: EpochWatch;
+  barriers: BarrierKeeper;
   scheduler: Scheduler;
 }
 
 const DISCOVER_EVERY_MS = 5_000;
 const EPOCH_EVERY_MS = 2_000;
+const BARRIER_EVERY_MS = 5_000;
 const SCHEDULE_EVERY_MS = 250;
 const SWEEP_EVERY_MS = 1_000;
 const PUBLISH_EVERY_MS = 500;
@@ -41,7 +44,7 @@ export async function runValidator(
   axon: AxonAddress | null,
   signal: AbortSignal,
 ): Promise<void> {
-  const { ports, discovery, epochs, scheduler } = parts;
+  const { ports, discovery, epochs, barriers, scheduler } = parts;
   const every = (name: string, everyMs: number, work: () => Promise<void> | void): Promise<void> =>
     repeat(parts, name, everyMs, work, signal);
   const quietly = (name: string, everyMs: number, work: () => Promise<void>): Promise<void> =>
@@ -53,6 +56,7 @@ export async function runValidator(
   await Promise.all([
     every('stop leases', SWEEP_EVERY_MS, () => sweepLeases(ports)),
     every('read the epoch', EPOCH_EVERY_MS, () => epochs.refresh()),
+    every('learn the barrier', BARRIER_EVERY_MS, () => barriers.refresh()),
     quietly('discover', DISCOVER_EVERY_MS, () => discovery.run()),
     every('schedule', SCHEDULE_EVERY_MS, () => scheduler.startDue(signal)),
     quietly('publish', PUBLISH_EVERY_MS, async () => void (await publishDue(ports))),

@@ -1,6 +1,7 @@
 /** The wire of Celium: routes, agent messages, signed documents, error codes. */
 export * from './agent-messages.ts';
 export * from './crash-points.ts';
+export * from './documents/barrier.ts';
 export * from './documents/decoy.ts';
 export * from './documents/envelope.ts';
 export * from './documents/grant.ts';
@@ -21,3 +22,4 @@ export * from './routes/define-route.ts';
 export * from './routes/market.ts';
 export * from './routes/table.ts';
 export * from './signing.ts';
+export * from './validator-api.ts';

@@ -1,6 +1,7 @@
 /** The public API: a proof file that anyone can audit, a log whose head fits its entries, and errors with codes. */
 
-import { replayLog, verifyDocument } from '@celium/chain';
+import { randomBytes } from 'node:crypto';
+import { keyFromUri, replayLog, signDocument, signRequest, toHex, verifyDocument } from '@celium/chain';
 import { claimOfReceipt, proofFileSchema, type LogEntry, type Signed } from '@celium/contract';
 import { checkClaim, parseTranscript, type ProofClaim } from '@celium/proof';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -11,6 +12,26 @@ import { openCheckBench, VALIDATOR, type CheckBench } from '../testing/check-ben
 import { createApi } from './server.ts';
 
 const GPU = 'GPU-00000001-aaaa';
+const JOINER = keyFromUri('//joiner');
+/** A coordinator's barrier whose secret is for one other validator. */
+const barriers = {
+  mayJoin: (hotkey: string) => hotkey === JOINER.ss58,
+  statement: (toValidator: boolean) =>
+    signDocument(
+      'barrier',
+      {
+        validator: VALIDATOR.ss58,
+        netuid: 51,
+        epochBlock: 1,
+        epochHash: 'aa'.repeat(32),
+        commitment: 'bb'.repeat(32),
+        secret: toValidator ? 'cc'.repeat(32) : null,
+        issuedAtMs: 1,
+      },
+      VALIDATOR,
+    ),
+};
+
 let bench: CheckBench;
 let api: ReturnType<typeof createApi>;
 let receipt: Signed<'receipt'>;
@@ -24,7 +45,7 @@ beforeAll(async () => {
   directory.take(await bench.agent.manifest(), { netuid: 51 }, 1);
   const registry = new UnitRegistry(bench.database, directory);
   registry.refresh(ports.clock.unixMs());
-  api = createApi({ ...ports, registry, status: () => ({ hotkey: VALIDATOR.ss58 }) });
+  api = createApi({ ...ports, registry, barriers, status: () => ({ hotkey: VALIDATOR.ss58 }) });
 });
 afterAll(async () => {
   await api.close();
@@ -73,6 +94,21 @@ test('a GPU is shown with who holds it, and what the registry said of it before'
   expect((await get(`/v1/units/${GPU}`)).json).toMatchObject({ changes: [{ unit: GPU, standing: held }] });
   expect(await get('/v1/units/GPU-00000002')).toMatchObject({ status: 404, json: { error: { code: 'NOT_FOUND' } } });
   expect(await get('/v1/units/nothing')).toMatchObject({ status: 400, json: { error: { code: 'BAD_REQUEST' } } });
+});
+
+test('a barrier’s secret is for validators: to a stranger, signed or not, and to a replay it stays closed', async () => {
+  const audience = toHex(VALIDATOR.publicKey);
+  const clock = { now: () => bench.ports.clock.unixMs(), randomBytes };
+  const ask = async (headers: Record<string, string> = {}) =>
+    (await api.inject({ method: 'GET', url: '/v1/barrier', headers })).json() as Signed<'barrier'>;
+  const signed = await signRequest({ method: 'GET', path: '/v1/barrier', audience }, JOINER, clock);
+  const said = await ask(signed);
+  expect(verifyDocument('barrier', said, { signer: audience }).ok).toBe(true);
+  expect(said.body.secret).toBe('cc'.repeat(32));
+  expect((await ask()).body.secret).toBeNull();
+  const stranger = await signRequest({ method: 'GET', path: '/v1/barrier', audience }, keyFromUri('//who'), clock);
+  expect((await ask(stranger)).body.secret).toBeNull();
+  expect(await ask(signed)).toMatchObject({ error: { code: 'NONCE_REPLAYED' } });
 });
 
 test('what is not there, and what is malformed, is said with a code', async () => {

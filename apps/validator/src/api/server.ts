@@ -1,11 +1,21 @@
 /** The validator's public HTTP API: its log, its receipts, and everything needed to repeat an audit. Read only; nothing here is secret. */
 
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { KeySigner } from '@celium/chain';
-import { signDocument } from '@celium/chain';
-import { CeliumError, errorBody, ERRORS, PROOF_FILE_FORM, unitId, type Signed } from '@celium/contract';
+import { MemoryNonceStore, signDocument, verifyRequest } from '@celium/chain';
+import {
+  CeliumError,
+  errorBody,
+  ERRORS,
+  PROOF_FILE_FORM,
+  REQUEST_HEADERS,
+  VALIDATOR_API,
+  type Signed,
+  unitId,
+} from '@celium/contract';
 import { printableJson } from '@celium/domain';
 import { z } from 'zod';
+import type { BarrierKeeper } from '../epoch/barrier-keeper.ts';
 import type { ValidatorClock } from '../ports.ts';
 import type { ReceiptBook } from '../state/receipt-book.ts';
 import type { TranscriptFiles } from '../state/transcripts.ts';
@@ -18,6 +28,8 @@ export interface ApiPorts {
   receipts: ReceiptBook;
   transcripts: TranscriptFiles;
   registry: UnitRegistry;
+  /** The barrier of this epoch, if it is ours. */
+  barriers: Pick<BarrierKeeper, 'statement' | 'mayJoin'>;
   status: () => Record<string, unknown>;
 }
 
@@ -40,6 +52,7 @@ const proofParams = z.object({ receiptId: z.uuid() });
 export function createApi(ports: ApiPorts): FastifyInstance {
   const app = fastify({ logger: false, bodyLimit: 1_024, requestTimeout: 10_000, keepAliveTimeout: 5_000 });
   let head: Signed<'log-head'> | null = null;
+  const nonces = new MemoryNonceStore(() => ports.clock.unixMs());
 
   app.setErrorHandler((fault, _request, reply) => {
     const known = fault instanceof z.ZodError ? new CeliumError('BAD_REQUEST', firstIssue(fault)) : fault;
@@ -52,6 +65,12 @@ export function createApi(ports: ApiPorts): FastifyInstance {
 
   app.get('/livez', () => ({ ok: true }));
   app.get('/v1/status', () => ports.status());
+  app.get(VALIDATOR_API.barrier, async (request) => {
+    const reader = await readerOf(request, ports, nonces);
+    const statement = await ports.barriers.statement(reader !== null && ports.barriers.mayJoin(reader));
+    if (statement === null) throw new CeliumError('NOT_FOUND', 'This validator coordinates no barrier in this epoch.');
+    return statement;
+  });
   app.get('/v1/receipts', (request) => {
     const { machineKey, limit } = receiptsQuery.parse(request.query);
     return { receipts: ports.receipts.newest(limit, machineKey) };
@@ -87,6 +106,17 @@ export function createApi(ports: ApiPorts): FastifyInstance {
     };
   });
   return app;
+}
+
+/** The address of the hotkey that signed a request; null for a request without a signature. Throws what is wrong with a signed one. */
+async function readerOf(request: FastifyRequest, ports: ApiPorts, nonces: MemoryNonceStore): Promise<string | null> {
+  const { method, url: path, headers } = request;
+  if (headers[REQUEST_HEADERS.key] === undefined) return null;
+  const verifier = { self: ports.hotkey, now: () => ports.clock.unixMs(), nonces };
+  const verified = await verifyRequest({ method, path, headers }, verifier);
+  if (verified.ok) return verified.ss58;
+  const { code, message, clock } = verified;
+  throw new CeliumError(code, message, clock === undefined ? {} : { details: { clock } });
 }
 
 function firstIssue(fault: z.ZodError): string {

@@ -8,6 +8,7 @@ import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { AuditorPort, ClientKey } from '../ports.ts';
 import type { MarketAddress, ReceiptBook } from '../state/receipt-book.ts';
 import type { TranscriptFiles } from '../state/transcripts.ts';
+import type { BarrierStart } from './network-barrier.ts';
 import { giveUpLease, takeLease, uuidFrom, waitForReady, type LeasePorts, type LeaseResult } from './lease.ts';
 import { proveUnits, rateOf, type Proving, type ProvingPorts, type UnitPlan, type VoidRun } from './prove-units.ts';
 import { composeReceipt, NO_HOST_KEY_HASH, type CheckFacts, type UnitOutcome } from './receipt.ts';
@@ -39,12 +40,13 @@ const MAX_MANIFEST_MARKETS = 8;
 /** How often a run is made at most when each was late only because our own event loop stalled. */
 const MAX_RUNS = 3;
 
-/** Checks the given units of a machine at once, as far as they are free. Rejects only for faults of our own (disk, chain, audit threads). */
+/** Checks the given units of a machine at once, as far as they are free, and at the second of a barrier when `start` names one. Rejects only for faults of our own (disk, chain, audit threads). */
 export async function checkMachine(
   ports: CheckPorts,
   known: KnownMachine,
   units: readonly string[],
   signal: AbortSignal,
+  start: BarrierStart | null = null,
 ): Promise<CheckReport> {
   const clientKey = ports.shells.newClientKey();
   const { lease, leased } = await leaseFreeUnits(ports, known, units, clientKey.publicLine);
@@ -53,7 +55,7 @@ export async function checkMachine(
   const plans = planUnits(ports, known, grant.body.units);
   let run: Proving | VoidRun | CheckReport;
   try {
-    run = await runInPod(ports, known, grant, clientKey, plans, signal);
+    run = await runInPod(ports, known, grant, clientKey, plans, signal, start);
   } finally {
     await giveUpLease(ports, requestId);
   }
@@ -106,7 +108,7 @@ function planUnits(ports: CheckPorts, known: KnownMachine, units: readonly strin
   });
 }
 
-/** Waits for the pod and proves in it; a run that our own stall made late is repeated. */
+/** Waits for the pod and proves in it. A run that our own stall made late is repeated, and one that missed the barrier is made alone. */
 async function runInPod(
   ports: CheckPorts,
   known: KnownMachine,
@@ -114,6 +116,7 @@ async function runInPod(
   clientKey: ClientKey,
   plans: readonly UnitPlan[],
   signal: AbortSignal,
+  start: BarrierStart | null,
 ): Promise<Proving | VoidRun | NoVerdict> {
   const startedAtMs = ports.clock.unixMs();
   const ready = await waitForReady(ports, known.machine, grant.body.leaseId, signal);
@@ -131,7 +134,7 @@ async function runInPod(
       endedAtMs: ports.clock.unixMs(),
     };
   }
-  let run = await proveUnits(ports, known, grant, clientKey, plans, signal);
+  let run = await proveUnits(ports, known, grant, clientKey, plans, signal, start);
   for (let runs = 1; run.kind === 'void' && runs < MAX_RUNS && !signal.aborted; runs += 1)
     run = await proveUnits(ports, known, grant, clientKey, plans, signal);
   return run;

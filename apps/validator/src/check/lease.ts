@@ -168,8 +168,8 @@ export async function waitForReady(
 /** Stops a lease; what does not get through within a few tries is left to `sweepLeases`. Never throws. */
 async function stopLease(ports: LeasePorts, requestId: string): Promise<void> {
   for (let tries = 0; tries < STOP_TRIES; tries += 1) {
-    const lease = ports.journal.open().find((open) => open.requestId === requestId);
-    if (lease === undefined || (await tryStop(ports, lease).catch(() => false))) return;
+    const lease = ports.journal.findOpen(requestId);
+    if (lease === null || (await tryStop(ports, lease).catch(() => false))) return;
     await pause(ports.clock, STOP_RETRY_MS);
   }
 }

@@ -18,6 +18,7 @@ import {
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { ClientKey, LagMeter, RandomBytes, Shell, ShellConnection, ShellPort, ValidatorClock } from '../ports.ts';
 import { Barrier } from './barrier.ts';
+import { awaitSecond, type BarrierStart } from './network-barrier.ts';
 import { lagExcuses } from './loop-lag.ts';
 import { NO_HOST_KEY_HASH } from './receipt.ts';
 
@@ -61,7 +62,7 @@ export interface Proving {
   endedAtMs: number;
 }
 
-/** Late, but so little that only our own event loop may have been late. */
+/** Late, but so little that only our own event loop may have been late; or not ready at the second of a barrier. */
 export interface VoidRun {
   kind: 'void';
   message: string;
@@ -70,7 +71,7 @@ export interface VoidRun {
 /** Shells over one connection: OpenSSH allows ten. */
 const SHELLS_PER_CONNECTION = 8;
 
-/** Runs one challenge on every unit at once. Rejects only when the chain does not answer. */
+/** Runs one challenge on every unit at once, at the second of the barrier `start` if there is one. Rejects only when the chain does not answer. */
 export async function proveUnits(
   ports: ProvingPorts,
   known: KnownMachine,
@@ -78,11 +79,13 @@ export async function proveUnits(
   clientKey: ClientKey,
   plans: readonly UnitPlan[],
   signal: AbortSignal,
+  start: BarrierStart | null = null,
 ): Promise<Proving | VoidRun> {
   const found = await ports.finalizedBlock();
   const block = { number: found.number, hash: found.hash.replace(/^0x/, '').toLowerCase() };
   const startedAtMs = ports.clock.unixMs();
-  const barrierId = toHex(ports.randomBytes(16));
+  const barrierId = start?.id ?? toHex(ports.randomBytes(16));
+  const { leaseId } = grant.body;
   const done = (answers: Map<string, UnitAnswer>, hostKeyHash: string): Proving => ({
     kind: 'done',
     answers,
@@ -94,7 +97,7 @@ export async function proveUnits(
   });
 
   const connections: ShellConnection[] = [];
-  ports.timing.add(barrierId);
+  ports.timing.add(leaseId);
   try {
     for (let from = 0; from < plans.length; from += SHELLS_PER_CONNECTION) {
       const connection = await ports.shells.connect(
@@ -127,19 +130,26 @@ export async function proveUnits(
       barrierId,
     });
     const barrier = new Barrier(plans.length);
+    const second = start === null ? null : awaitSecond(ports.clock, start, signal);
+    const begin = async (): Promise<void> => {
+      await barrier.arrive();
+      await second?.();
+    };
     const answers = new Map<string, UnitAnswer>();
     await Promise.all(
       plans.map(async (plan, index) => {
         const connection = connections[Math.floor(index / SHELLS_PER_CONNECTION)];
         answers.set(
           plan.unit,
-          await proveUnit(ports, connection, plan, bindingOf(plan.unit), rateOf(known), barrier, signal),
+          await proveUnit(ports, connection, plan, bindingOf(plan.unit), rateOf(known), barrier, begin, signal),
         );
       }),
     );
+    if (start?.missed === true)
+      return { kind: 'void', message: 'the units were not ready at the second of the barrier' };
     return stalledRun(answers, rateOf(known)) ?? done(answers, hostKeyHash);
   } finally {
-    ports.timing.delete(barrierId);
+    ports.timing.delete(leaseId);
     for (const connection of connections) connection.close();
   }
 }
@@ -156,6 +166,7 @@ async function proveUnit(
   binding: ProofBinding,
   declaredRateUnitsPerSecond: number,
   barrier: Barrier,
+  begin: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<UnitAnswer> {
   let shell: Shell | undefined;
@@ -174,7 +185,7 @@ async function proveUnit(
       declaredRateUnitsPerSecond,
       beforeStart: () => {
         arrived = true;
-        return barrier.arrive();
+        return begin();
       },
       signal,
     });

@@ -91,20 +91,32 @@ export class LeaseJournal {
     const rows = this.#database
       .prepare(`SELECT * FROM leases WHERE state <> 'closed' ORDER BY requested_at_ms, request_id LIMIT 10000`)
       .all() as unknown as Row[];
-    return rows.map((row) => ({
-      requestId: row.request_id,
-      agent: JSON.parse(row.agent) as AgentAddress,
-      request: JSON.parse(row.request) as Signed<'lease-request'>,
-      grant: row.grant === null ? null : (JSON.parse(row.grant) as Signed<'grant'>),
-      sequence: row.sequence,
-      attempts: row.attempts,
-      nextStopAtMs: row.next_stop_at_ms,
-      requestedAtMs: row.requested_at_ms,
-    }));
+    return rows.map(leaseOf);
+  }
+
+  /** One lease that is not known to be over, or null. */
+  findOpen(requestId: string): OpenLease | null {
+    const row = this.#database
+      .prepare(`SELECT * FROM leases WHERE request_id = ? AND state <> 'closed'`)
+      .get(requestId) as unknown as Row | undefined;
+    return row === undefined ? null : leaseOf(row);
   }
 
   /** Forgets leases that were closed and requested before `beforeMs`. */
   forgetClosed(beforeMs: number): void {
     this.#database.prepare(`DELETE FROM leases WHERE state = 'closed' AND requested_at_ms < ?`).run(beforeMs);
   }
+}
+
+function leaseOf(row: Row): OpenLease {
+  return {
+    requestId: row.request_id,
+    agent: JSON.parse(row.agent) as AgentAddress,
+    request: JSON.parse(row.request) as Signed<'lease-request'>,
+    grant: row.grant === null ? null : (JSON.parse(row.grant) as Signed<'grant'>),
+    sequence: row.sequence,
+    attempts: row.attempts,
+    nextStopAtMs: row.next_stop_at_ms,
+    requestedAtMs: row.requested_at_ms,
+  };
 }

@@ -13,6 +13,10 @@ interface LocalLease {
 /** The market that the manifest of every test machine lists. */
 export const MARKET = keyFromUri('//market');
 
+/** Keys of machines and providers are derived from these by name. */
+const AGENTS = keyFromUri('//test-agents');
+const PROVIDERS = keyFromUri('//test-providers');
+
 /** Host key of every pod of this agent. */
 export const POD_HOST_KEY = `ssh-ed25519 ${Buffer.concat([
   Buffer.from('0000000b7373682d6564323535313900000020', 'hex'),
@@ -35,11 +39,17 @@ export class LocalAgent implements AgentPort {
   goneReason: LeaseStatus['goneReason'] = null;
   nowMs: () => number;
 
-  constructor(options: { nowMs: () => number; units?: string[]; name?: string; declaredWorkPerSecond?: number }) {
+  constructor(options: {
+    nowMs: () => number;
+    units?: string[];
+    name?: string;
+    declaredWorkPerSecond?: number;
+    provider?: KeyPair;
+  }) {
     const name = options.name ?? 'box';
     this.nowMs = options.nowMs;
-    this.key = keyFromUri(`//agent-${name}`);
-    this.provider = keyFromUri(`//provider-${name}`);
+    this.key = AGENTS.deriveHard(name);
+    this.provider = options.provider ?? PROVIDERS.deriveHard(name);
     this.machine = {
       machineId: name,
       machineKey: Buffer.from(this.key.publicKey).toString('hex'),

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { hex32, hex64 } from '../fields.ts';
+import { barrierBody } from './barrier.ts';
 import { grantBody } from './grant.ts';
 import { leaseCommandBody } from './lease-command.ts';
 import { leaseRefusalBody } from './lease-refusal.ts';
@@ -22,6 +23,7 @@ export const DOCUMENTS = {
   receipt: { version: 1, body: receiptBody, maxBytes: 2_048 },
   'machine-receipt': { version: 1, body: machineReceiptBody, maxBytes: 2_048 },
   'vantage-report': { version: 1, body: vantageReportBody, maxBytes: 1_024 },
+  barrier: { version: 1, body: barrierBody, maxBytes: 4_096 },
   'log-head': { version: 1, body: logHeadBody, maxBytes: 4_096 },
 } as const;
 
