@@ -45,7 +45,7 @@ async function schedule(
     await scheduler.settle();
     return lines.slice(before).map((line) => line['verdict']);
   };
-  return { bench, scheduler, lines, turn };
+  return { bench, scheduler, lines, turn, ports };
 }
 
 test('a new machine is checked at once, and then only when its interval is over', async () => {
@@ -123,4 +123,25 @@ test('nothing new is started while as many audits wait as there are lanes', asyn
   expect(await turn()).toEqual([]);
   backlog = 0;
   expect(await turn()).toEqual(['pass']);
+});
+
+test('before a hand-over a machine is checked at once, due or not, assigned or not; a check that runs is waited for', async () => {
+  const { scheduler, ports, lines, bench } = await schedule({}, { assignmentOf: () => ({ place: -1, sinceMs: 0 }) });
+  const { machineKey, units } = bench.known.machine;
+  const deadlineMs = ports.clock.unixMs() + 60_000;
+  const both = [1, 2].map(() => scheduler.checkNow(machineKey, units, deadlineMs, signal));
+  const [first, second] = await Promise.all(both);
+  expect(first).toMatchObject({ kind: 'checked' });
+  expect(second).toBe(first);
+  expect(lines).toHaveLength(1);
+});
+
+test('a hand-over’s check is not begun after its deadline, and not for units that nobody lists', async () => {
+  const { scheduler, ports, lines, bench } = await schedule();
+  const { machineKey, units } = bench.known.machine;
+  const over = await scheduler.checkNow(machineKey, units, ports.clock.unixMs() - 1, signal);
+  expect(over).toMatchObject({ kind: 'given-up', code: 'TIMEOUT' });
+  const unknown = await scheduler.checkNow(machineKey, ['cpu:other'], Infinity, signal);
+  expect(unknown).toMatchObject({ kind: 'refused', code: 'UNITS_UNKNOWN' });
+  expect(lines).toEqual([]);
 });

@@ -5,6 +5,7 @@ import { BARRIER_PREPARE_MS, isAssigned } from '@celium/domain';
 import { linesOfCheck } from './check/check-lines.ts';
 import type { CheckReport } from './check/check-machine.ts';
 import { DueTimes, type DuePorts } from './check/due-times.ts';
+import { Lanes } from './check/lanes.ts';
 import { runBarrier, type BarrierStart } from './check/network-barrier.ts';
 import type { ManifestDirectory, KnownMachine } from './discovery/manifest-directory.ts';
 import type { NetworkBarrier } from './epoch/barrier-keeper.ts';
@@ -42,12 +43,17 @@ export interface SchedulerPorts extends DuePorts {
 /** A check is over within this time as a rule: so long before a barrier's leases are taken nothing else is started that may be in their way. */
 const CHECK_MS = 60_000;
 
+/** Checks before a hand-over: so many run beside all others, and so many wait at most. */
+const URGENT_PARALLEL = 8;
+const URGENT_WAITING = 64;
+
 /** Machines and their checks. */
 export class Scheduler {
   readonly #ports: SchedulerPorts;
   readonly #checkOne: CheckOne;
   readonly #dueTimes: DueTimes;
   readonly #checking = new Map<string, Promise<CheckReport>>();
+  readonly #urgent = new Lanes(URGENT_PARALLEL);
   /** The last barrier that we took machines to. */
   #barrierId = '';
 
@@ -66,6 +72,39 @@ export class Scheduler {
     for (const { known, units } of due) {
       if (this.#checking.size >= parallel) return;
       void this.#start(known, units, signal);
+    }
+  }
+
+  /**
+   * Checks units of a machine before a hand-over, ahead of what is due and whoever is assigned; a check that runs on the machine already is
+   * waited for instead, its verdict being as fresh. Nothing is started after `deadlineMs` (unix), and what was started is not cut off by it.
+   * Never rejects: `refused` for what is not listed, `given-up` when there was no room in time.
+   */
+  async checkNow(
+    machineKey: string,
+    units: readonly string[],
+    deadlineMs: number,
+    signal: AbortSignal,
+  ): Promise<CheckReport> {
+    const no = (kind: 'refused' | 'given-up', code: string, message: string): CheckReport => ({
+      kind,
+      code,
+      message,
+      units: [...units],
+    });
+    const known = this.#ports.directory.machines().find(({ machine }) => machine.machineKey === machineKey);
+    if (known === undefined || units.length === 0 || units.some((unit) => !known.machine.units.includes(unit)))
+      return no('refused', 'UNITS_UNKNOWN', 'no manifest that we know lists these units');
+    if (this.#urgent.waiting >= URGENT_WAITING) return no('given-up', 'RATE_LIMITED', 'too many hand-overs wait');
+    const giveBack = await this.#urgent.take();
+    try {
+      const running = this.#checking.get(machineKey);
+      if (running !== undefined) return await running;
+      if (signal.aborted || this.#ports.clock.unixMs() > deadlineMs)
+        return no('given-up', 'TIMEOUT', 'no room for a check before the deadline');
+      return await this.#start(known, units, signal);
+    } finally {
+      giveBack();
     }
   }
 

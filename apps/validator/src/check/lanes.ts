@@ -9,6 +9,11 @@ export class Lanes {
     this.#free = lanes;
   }
 
+  /** How many wait for a lane. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Resolves with the function that gives the lane back; calling it twice gives back one. */
   async take(): Promise<() => void> {
     if (this.#free > 0) this.#free -= 1;
