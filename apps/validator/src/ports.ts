@@ -50,6 +50,8 @@ export interface ShellTarget {
   /** The pod's host key line of the grant. */
   hostKey: string;
   clientKey: ClientKey;
+  /** The most bytes that are taken in over the connection once somebody is logged in; it is closed beyond. 4 MiB by default. */
+  maxBytes?: number;
 }
 
 /** Why no shell could be had. */

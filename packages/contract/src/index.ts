@@ -22,4 +22,5 @@ export * from './routes/define-route.ts';
 export * from './routes/market.ts';
 export * from './routes/table.ts';
 export * from './signing.ts';
+export * from './strangers-json.ts';
 export * from './validator-api.ts';

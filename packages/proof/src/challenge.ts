@@ -94,7 +94,7 @@ export async function runChallenge(options: ChallengeOptions): Promise<Challenge
     failure: null,
     claimedDevice: null,
   };
-  const session: Session = { options, mailbox: openMailbox(transport, clock, boundsOf(params)), result };
+  const session: Session = { options, mailbox: openMailbox(transport, clock, proverBounds(params)), result };
   const abort = (): void => session.mailbox.fail(failure('aborted'));
   signal?.addEventListener('abort', abort, { once: true });
   if (signal?.aborted) abort();
@@ -115,8 +115,8 @@ function emptyTiming(): ObservedTiming {
   return { fillMs: null, elapsedMs: null, rootArrivalsMs: [], rttMinMs: null, rttMs: [], bytesReceived: 0 };
 }
 
-/** All that a prover can have to say: hello, filled, two series of pongs, roots, openings, and the noise around them. */
-function boundsOf(params: ProofParams): MailboxBounds {
+/** The most that a prover can have to say: hello, filled, two series of pongs, roots, openings, and the noise around them. */
+export function proverBounds(params: ProofParams): MailboxBounds {
   const { tiles, leaves, walks } = params.audit;
   const { noiseBytes, rootLineBytes, openingLineBytes, probesPerSeries } = CHALLENGE_LIMITS;
   const [roots, openings] = [stepCount(params), tiles + leaves + walks];

@@ -2,7 +2,7 @@
 export { auditTranscript, countWrongAnswers, type KernelFactory, type SampledAnswer } from './audit.ts';
 export { fromHex, toHex } from './bytes.ts';
 export { chainValues, deriveSeed, nextChainValue, startChain } from './chain.ts';
-export { CHALLENGE_LIMITS, type ChallengeOptions, runChallenge } from './challenge.ts';
+export { CHALLENGE_LIMITS, type ChallengeOptions, proverBounds, runChallenge } from './challenge.ts';
 export { checkClaim, type ClaimCheck, type ClaimFinding, type Judged, judgeChallenge } from './claim.ts';
 export { systemClock } from './clock.ts';
 export type * from './contracts.ts';

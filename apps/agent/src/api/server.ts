@@ -1,7 +1,7 @@
 /** The signed HTTPS API for validators and direct access (contract `AGENT_API`). Callers pin the TLS key from the manifest. */
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { verifyRequest, type NonceStore } from '@celium/chain';
-import { AGENT_API, CeliumError, ERRORS, errorBody, type LeaseStatus } from '@celium/contract';
+import { AGENT_API, CeliumError, ERRORS, errorBody, parseStrangersJson, type LeaseStatus } from '@celium/contract';
 import { wait, type Clock } from '../clock.ts';
 import type { TlsIdentity } from '../identity/tls-key.ts';
 import type { AgentIdentity } from '../leases/desk-ports.ts';
@@ -109,7 +109,7 @@ async function authenticate(request: FastifyRequest, ports: ApiPorts): Promise<{
   }
   if (raw.length === 0) return { signer: checked.signer, body: null };
   try {
-    return { signer: checked.signer, body: JSON.parse(raw.toString('utf8')) };
+    return { signer: checked.signer, body: parseStrangersJson(raw.toString('utf8')) };
   } catch (cause) {
     throw new CeliumError('BAD_REQUEST', 'the body is not JSON', { cause });
   }

@@ -11,6 +11,7 @@ import {
   HEARTBEAT_INTERVAL_MS,
   MAX_FRAME_BYTES,
   marketFrame,
+  parseStrangersJson,
   type AgentFrame,
   type LeaseStatus,
   type MarketFrame,
@@ -303,7 +304,7 @@ export class MarketLink {
 function parseFrame(data: Buffer): MarketFrame | null {
   try {
     // The documents inside are passed on as received: their signatures cover fields that we do not know.
-    const value: unknown = JSON.parse(data.toString('utf8'));
+    const value = parseStrangersJson(data.toString('utf8'));
     return marketFrame.safeParse(value).success ? (value as MarketFrame) : null;
   } catch {
     return null;

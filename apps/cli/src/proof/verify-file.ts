@@ -8,6 +8,7 @@ import {
   claimOfReceipt,
   PROOF_FILE_FORM,
   proofFileSchema,
+  parseStrangersJson,
   type ProofFile,
   type Receipt,
 } from '@celium/contract';
@@ -49,7 +50,7 @@ export function readProofFile(text: string): ProofFile {
     throw new CeliumError('BAD_PROOF_FILE', 'The file is larger than any proof.');
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseStrangersJson(text);
   } catch (cause) {
     throw new CeliumError('BAD_PROOF_FILE', 'The file is not JSON.', { cause });
   }

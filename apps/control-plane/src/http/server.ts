@@ -1,5 +1,14 @@
 /** The HTTP server: mounts every route of the contract's table with its access rule, rate class and idempotency, and the health routes. */
-import { CeliumError, ERRORS, ROUTES, errorBody, type ErrorCode, type OperationId, type Route } from '@celium/contract';
+import {
+  CeliumError,
+  ERRORS,
+  ROUTES,
+  errorBody,
+  parseStrangersJson,
+  type ErrorCode,
+  type OperationId,
+  type Route,
+} from '@celium/contract';
 import { printableJson } from '@celium/domain';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
@@ -83,7 +92,7 @@ function readBodies(server: FastifyInstance): void {
     request.rawBody = body;
     if (body.length === 0) return done(null, undefined);
     try {
-      request.receivedBody = JSON.parse(body.toString('utf8'));
+      request.receivedBody = parseStrangersJson(body.toString('utf8'));
       done(null, request.receivedBody);
     } catch {
       done(new CeliumError('BAD_REQUEST', 'the body is no JSON'), undefined);

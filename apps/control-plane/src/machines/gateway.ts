@@ -10,6 +10,7 @@ import {
   MAX_FRAME_BYTES,
   agentFrame,
   errorBody,
+  parseStrangersJson,
   type AgentFrame,
   type LeaseStatus,
 } from '@celium/contract';
@@ -177,7 +178,7 @@ class Connection {
     if (this.#socket.readyState > this.#socket.OPEN && this.#session === null) return;
     let raw: Record<string, unknown>;
     try {
-      raw = JSON.parse(data.toString('utf8')) as Record<string, unknown>;
+      raw = parseStrangersJson(data.toString('utf8')) as Record<string, unknown>;
     } catch {
       throw new CeliumError('BAD_REQUEST', 'a frame is no JSON');
     }

@@ -7,6 +7,7 @@ import {
   judgeDeadline,
   paramsByName,
   proofParams,
+  proverBounds,
   proverShellCommand,
   runChallenge,
   stepCount,
@@ -106,6 +107,7 @@ export async function proveUnits(
           port: grant.body.ports.find((mapping) => mapping.pod === 22)?.host ?? 0,
           hostKey: grant.body.hostKey,
           clientKey,
+          maxBytes: bytesOf(ports, plans.slice(from, from + SHELLS_PER_CONNECTION)),
         },
         signal,
       );
@@ -152,6 +154,12 @@ export async function proveUnits(
     ports.timing.delete(leaseId);
     for (const connection of connections) connection.close();
   }
+}
+
+/** What one connection may take in: all that its provers can have to say, and as much again for SSH around it. */
+function bytesOf(ports: ProvingPorts, plans: readonly UnitPlan[]): number {
+  const params = plans.map((plan) => proofParams(ports.sizeClassOf(plan.unit), plan.purpose));
+  return 2 * params.reduce((sum, one) => sum + proverBounds(one).bytes, 0);
 }
 
 /** What a machine declares; the floor of the proof applies to it. */

@@ -89,6 +89,28 @@ test('a source that lies, is malformed or is away is said once and keeps nobody 
   expect(lines.filter((line) => line.startsWith('failed'))).toHaveLength(5);
 });
 
+test('an axon whose manifests are refused is asked ever less often, and as often as others once one is good', async () => {
+  const good = await one.manifest();
+  let asked = 0;
+  let answer: unknown = { body: 'x'.repeat(100_000) };
+  const port = await serve(() => {
+    asked += 1;
+    return answer;
+  }, true);
+  let nowMs = 0;
+  const { ports } = discover([{ hotkey: one.provider.ss58, axon: { ip: '127.0.0.1', port } }], []);
+  const discovery = new Discovery({ ...ports, clock: { ...ports.clock, nowMs: () => nowMs } });
+  const askedWithin = async (durationMs: number): Promise<number> => {
+    const before = asked;
+    for (const untilMs = nowMs + durationMs; nowMs < untilMs; nowMs += 15_000) await discovery.run();
+    return asked - before;
+  };
+  expect(await askedWithin(20 * 60_000)).toBe(7);
+  answer = good;
+  expect(await askedWithin(11 * 60_000)).toBeGreaterThan(0);
+  expect(await askedWithin(4 * 60_000)).toBe(4);
+});
+
 test('a private axon or market is not visited without --allow-private', async () => {
   let visits = 0;
   const port = await serve(() => (visits += 1), true);

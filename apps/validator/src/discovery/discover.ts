@@ -30,6 +30,8 @@ const MAX_MARKET_BYTES = 32 * 1024 * 1024;
 /** A manifest that was had is asked for again after this time; one that was not, after the shorter one. */
 const AXON_REFRESH_MS = 60_000;
 const AXON_RETRY_MS = 15_000;
+/** An axon whose answers are refused again and again is asked ever less often, down to this: each may be a megabyte to read. */
+const AXON_LONGEST_RETRY_MS = 600_000;
 const AXONS_AT_ONCE = 16;
 const REPORT_AGAIN_MS = 600_000;
 
@@ -39,6 +41,8 @@ const marketMachines = z.looseObject({ manifests: z.array(z.unknown()).max(100_0
 export class Discovery {
   readonly #ports: DiscoveryPorts;
   readonly #nextAtMs = new Map<string, number>();
+  /** Refused answers in a row, by hotkey. */
+  readonly #refusals = new Map<string, number>();
   readonly #reportedAtMs = new Map<string, number>();
 
   constructor(ports: DiscoveryPorts) {
@@ -88,7 +92,13 @@ export class Discovery {
     const body = answer.json as { manifest?: unknown } | null;
     const taken = answer.status === 200 && this.#take(name, body?.manifest ?? body, neuron.hotkey);
     if (answer.status !== 200) this.#fault(name, 'AGENT_UNAVAILABLE', `it answered HTTP ${answer.status}`);
-    if (taken) this.#nextAtMs.set(neuron.hotkey, this.#ports.clock.nowMs() + AXON_REFRESH_MS);
+    const refusals = taken ? 0 : (this.#refusals.get(neuron.hotkey) ?? 0) + 1;
+    if (taken) this.#refusals.delete(neuron.hotkey);
+    else this.#refusals.set(neuron.hotkey, refusals);
+    const waitMs = taken
+      ? AXON_REFRESH_MS
+      : Math.min(AXON_RETRY_MS * 2 ** Math.min(refusals - 1, 10), AXON_LONGEST_RETRY_MS);
+    this.#nextAtMs.set(neuron.hotkey, this.#ports.clock.nowMs() + waitMs);
   }
 
   async #fetch(source: string, url: string, maxBytes: number): Promise<JsonAnswer | null> {

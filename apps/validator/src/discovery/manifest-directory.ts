@@ -44,6 +44,7 @@ export class ManifestDirectory {
    * @param expected.netuid the subnet that it must be for; `expected.hotkey` whose it must be, when that is known
    */
   take(received: unknown, expected: { netuid: number; hotkey?: string }, nowMs: number): ManifestVerdict {
+    if (this.#isKnown(received, expected)) return { ok: true, news: false };
     const document = verifyDocument('manifest', received);
     if (!document.ok) return document;
     const { hotkey, serial, netuid } = document.body;
@@ -82,6 +83,18 @@ export class ManifestDirectory {
     this.#manifests.set(hotkey, signed);
     this.#machines = null;
     return { ok: true, news: true };
+  }
+
+  /** Whether this is what is kept already, by its signature: nothing of it is used then, so a megabyte need not be checked again every minute. */
+  #isKnown(received: unknown, expected: { netuid: number; hotkey?: string }): boolean {
+    const { body, signature } = (received ?? {}) as {
+      body?: { hotkey?: unknown; netuid?: unknown };
+      signature?: unknown;
+    };
+    const hotkey = body?.hotkey;
+    if (typeof hotkey !== 'string' || hotkey !== (expected.hotkey ?? hotkey)) return false;
+    const known = this.#manifests.get(hotkey);
+    return known !== undefined && known.signature === signature && known.body.netuid === expected.netuid;
   }
 
   /**

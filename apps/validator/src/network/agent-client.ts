@@ -6,7 +6,9 @@ import type { AgentAddress, AgentPort, CommandAnswer, JsonAnswer, LeaseAnswer, N
 
 /** For one call; a grant comes at once, pods are waited for by polling. */
 const CALL_TIMEOUT_MS = 15_000;
-const MAX_ANSWER_BYTES = 262_144;
+/** A grant or a refusal has at most 64 KiB, a lease's status some hundred bytes and the agent's words. */
+const MAX_LEASE_BYTES = 98_304;
+const MAX_STATUS_BYTES = 16_384;
 
 /** Talks to agents over `network`, signing with `signer`. */
 export function createAgentClient(network: NetworkPort, signer: RequestSigner): AgentPort {
@@ -14,6 +16,7 @@ export function createAgentClient(network: NetworkPort, signer: RequestSigner): 
     agent: AgentAddress,
     method: 'GET' | 'POST',
     path: string,
+    maxBytes: number,
     document?: unknown,
   ): Promise<JsonAnswer> {
     const body = document === undefined ? undefined : JSON.stringify(document);
@@ -27,7 +30,7 @@ export function createAgentClient(network: NetworkPort, signer: RequestSigner): 
           url: url.href,
           headers,
           timeoutMs: CALL_TIMEOUT_MS,
-          maxBytes: MAX_ANSWER_BYTES,
+          maxBytes,
           tlsKeyHash: agent.tlsKeyHash,
           ...(body === undefined ? {} : { body }),
         }),
@@ -59,15 +62,16 @@ export function createAgentClient(network: NetworkPort, signer: RequestSigner): 
     async requestLease(agent, request) {
       let answer: JsonAnswer;
       try {
-        answer = await call(agent, 'POST', AGENT_API.leases, request);
+        answer = await call(agent, 'POST', AGENT_API.leases, MAX_LEASE_BYTES, request);
       } catch (fault) {
         return { kind: 'error', ...faultOf(fault), reachable: false };
       }
       return readLeaseAnswer(agent, request, answer);
     },
-    leaseStatus: (agent, leaseId) => statusOf(agent, () => call(agent, 'GET', AGENT_API.lease(leaseId))),
+    leaseStatus: (agent, leaseId) =>
+      statusOf(agent, () => call(agent, 'GET', AGENT_API.lease(leaseId), MAX_STATUS_BYTES)),
     command: (agent, command) =>
-      statusOf(agent, () => call(agent, 'POST', AGENT_API.commands(command.body.leaseId), command)),
+      statusOf(agent, () => call(agent, 'POST', AGENT_API.commands(command.body.leaseId), MAX_STATUS_BYTES, command)),
   };
 }
 

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import http from 'node:http';
 import net from 'node:net';
 import tls from 'node:tls';
-import { CeliumError } from '@celium/contract';
+import { CeliumError, parseStrangersJson } from '@celium/contract';
 import type { JsonAnswer, NetworkPort } from '../ports.ts';
 import { resolveAddress } from './addresses.ts';
 
@@ -104,8 +104,14 @@ function exchange(
       },
       signal,
     });
+    const closed = (): void => reject(new Error('the connection was closed without a whole answer'));
+    // Without an answer, or with one that switches protocols, Node may close a request and say no more than that.
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
     request.once('error', reject);
+    request.once('close', closed);
     request.once('response', (response) => {
+      request.off('close', closed);
+      response.once('close', closed);
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
@@ -125,7 +131,7 @@ function exchange(
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseStrangersJson(text);
   } catch {
     return null;
   }

@@ -4,9 +4,10 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { connect as connectSocket, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { printableAscii } from '@celium/domain';
-import ssh2, { type Client, type ClientChannel, type ServerHostKeyAlgorithm } from 'ssh2';
+import ssh2, { type Client, type ClientChannel, type KexAlgorithm, type ServerHostKeyAlgorithm } from 'ssh2';
 import { resolveAddress } from '../network/addresses.ts';
 import { shapeSocket, type Link } from '../network/link.ts';
+import { limitBytes } from './byte-budget.ts';
 import { makeClientKey } from './client-key.ts';
 import type { RandomBytes, Shell, ShellConnection, ShellFault, ShellPort, ShellTarget } from '../ports.ts';
 
@@ -15,6 +16,22 @@ const CONNECT_TIMEOUT_MS = 15_000;
 /** A pod that was just reported ready may still need a moment; refused connections are tried again within this time. */
 const REFUSED_FOR_MS = 10_000;
 const REFUSED_PAUSE_MS = 250;
+
+/** What a server may send before somebody is logged in: greetings, key exchange, banners. */
+const MAX_LOGIN_BYTES = 262_144;
+const MAX_BYTES = 4 * 1024 * 1024;
+
+/**
+ * What every OpenSSH of the last ten years speaks. Left out is what lets a server choose how much work or memory a client spends: primes of its own,
+ * whose test takes seconds, and compression, which turns a small packet into a large one.
+ */
+const KEY_EXCHANGES: KexAlgorithm[] = [
+  'curve25519-sha256',
+  'curve25519-sha256@libssh.org',
+  'ecdh-sha2-nistp256',
+  'ecdh-sha2-nistp384',
+  'ecdh-sha2-nistp521',
+];
 
 const HOST_KEY_ALGORITHMS: ServerHostKeyAlgorithm[] = [
   'ssh-ed25519',
@@ -107,6 +124,7 @@ function logIn(
     let seenHostKeyHash: string | null = null;
     let mismatch = false;
     let settled = false;
+    let isLoggedIn = false;
     const settle = (answer: ShellConnection | ShellFault): void => {
       if (settled) return;
       settled = true;
@@ -126,9 +144,22 @@ function logIn(
     const timer = setTimeout(() => fail(`no login within ${CONNECT_TIMEOUT_MS} ms`), CONNECT_TIMEOUT_MS);
     signal.addEventListener('abort', onAbort, { once: true });
     client.on('error', fail);
+    const end = (words: string): void => {
+      fail(words);
+      client.destroy();
+      socket.destroy();
+    };
+    limitBytes(
+      socket,
+      () => (isLoggedIn ? (target.maxBytes ?? MAX_BYTES) : MAX_LOGIN_BYTES),
+      () => end('the server sends more than a login has'),
+    );
+    // New keys are due after an hour or a gigabyte: a server that wants them sooner wants our time.
+    client.once('handshake', () => client.on('handshake', () => end('the server wants new keys again and again')));
     client.on('close', () => fail('the connection was closed before the login'));
     client.on('ready', () => {
       if (seenHostKeyHash === null) return fail('no host key was seen in the key exchange');
+      isLoggedIn = true;
       settle({
         hostKeyHash: seenHostKeyHash,
         openShell: async () => {
@@ -148,7 +179,7 @@ function logIn(
       username: 'root',
       privateKey: target.clientKey.privateKey,
       readyTimeout: 0,
-      algorithms: { serverHostKey: hostKeyAlgorithms(target.hostKey) },
+      algorithms: { serverHostKey: hostKeyAlgorithms(target.hostKey), kex: KEY_EXCHANGES, compress: ['none'] },
       hostVerifier: (key: Buffer) => {
         seenHostKeyHash = sha256Hex(key);
         mismatch = key.length !== expected.length || !timingSafeEqual(key, expected);
@@ -176,9 +207,8 @@ function openShell(client: Client): Promise<Shell> {
   });
 }
 
-/** A channel as a shell: chunks are handed on in the tick in which they arrive. */
+/** A channel as a shell: chunks are handed on in the tick in which they arrive. A terminal has one output; whoever uses a second one is heard and counted too. */
 function shellOf(channel: ClientChannel): Shell {
-  channel.stderr.resume();
   channel.on('error', () => {});
   return {
     write(text) {
@@ -186,6 +216,7 @@ function shellOf(channel: ClientChannel): Shell {
     },
     onData(listener) {
       channel.on('data', listener);
+      channel.stderr.on('data', listener);
     },
     onClose(listener) {
       if (channel.destroyed) queueMicrotask(listener);
@@ -193,6 +224,7 @@ function shellOf(channel: ClientChannel): Shell {
     },
     close() {
       channel.removeAllListeners('data');
+      channel.stderr.removeAllListeners('data');
       channel.destroy();
     },
   };

@@ -24,6 +24,12 @@ test('a field that this version does not know is kept and stays signed', async (
   expect(verifyDocument('log-head', stripped)).toMatchObject({ ok: false, code: 'SIGNATURE_WRONG' });
 });
 
+test('what stands beside the signed parts of a document is not passed on', async () => {
+  const signed = await signDocument('log-head', head, alice);
+  const verified = verifyDocument('log-head', { ...signed, padding: 'x'.repeat(1_000_000) });
+  expect(verified.ok && verified.signed).toEqual(signed);
+});
+
 test('a changed body, signer, kind or version is refused with its own code', async () => {
   const signed = await signDocument('log-head', head, alice);
   const bob = toHex(keyFromUri('//Bob').publicKey);

@@ -25,7 +25,7 @@ export interface DocumentRefusal {
 /** A document whose form and signature are right. */
 export interface VerifiedDocument<N extends DocumentName> {
   readonly ok: true;
-  /** As received, unknown fields included: what to store and pass on. */
+  /** As received, unknown fields of the body included: what to store and pass on. Whatever stood beside the parts of the envelope is nobody's word and left out. */
   readonly signed: Signed<N>;
   /** The body as its schema reads it. */
   readonly body: DocumentBody<N>;
@@ -99,7 +99,7 @@ export function verifyDocument<N extends DocumentName>(
   }
   return {
     ok: true,
-    signed: received as Signed<N>,
+    signed: shape as Signed<N>,
     body: parsed.data as DocumentBody<N>,
     signer: shape.signer,
     ss58: encodeSs58(fromHex(shape.signer) ?? new Uint8Array(32)),

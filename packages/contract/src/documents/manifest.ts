@@ -21,7 +21,10 @@ export const manifestMachine = z.looseObject({
   /** SHA-256 of the agent's TLS public key (SubjectPublicKeyInfo, DER). */
   tlsKeyHash: hex32,
   /** Address at which published pod ports are reached. */
-  publicHost: z.string().min(1).max(253),
+  publicHost: z
+    .string()
+    .max(253)
+    .regex(/^[A-Za-z0-9:[][A-Za-z0-9.:_\]-]*$/, 'a host name or an IP address'),
   portRange: z
     .looseObject({ from: port, to: port })
     .refine((range) => range.from <= range.to, 'a range goes from its lower to its upper port'),
