@@ -5,6 +5,8 @@ export * from './lease/double-grant.ts';
 export * from './lease/lease.ts';
 export * from './ledger/accounts.ts';
 export * from './machine/address.ts';
+export * from './machine/classify-gpu.ts';
+export * from './machine/gpu-classes.ts';
 export * from './offer/offer.ts';
 export * from './offer/verdict.ts';
 export * from './pod/pod-spec.ts';

@@ -132,7 +132,7 @@ export const SIZES: Record<SizeClass, ClassSizes> = {
   gpu: {
     ...GPU,
     memoryBytes: 96 * GIB,
-    fillIterations: 1536,
+    fillIterations: 1664,
     segmentBytes: { onboarding: 8192, routine: 16_384 },
     hopsPerWalk: 128,
     rounds: pace(1792, 1000, 500),
@@ -183,7 +183,7 @@ export const SIZES: Record<SizeClass, ClassSizes> = {
     productSize: 16_384,
     segmentBytes: { onboarding: 1024, routine: 16_384 },
     walkers: 262_144,
-    rounds: pace(600, 283, 142),
+    rounds: pace(970, 283, 142),
   },
   'gpu-ada': {
     ...GPU,
