@@ -68,6 +68,7 @@ test('beside a demo that stays up, the CLI lists, rents, logs in, reads logs, ve
     );
     expect(answer).toMatchObject({ code: 7, stdout: 'in the pod\n' });
     expect((await celium<{ text: string }>('logs', pod)).text).toMatch(/Server listening/);
+    await verifyPod(pod, String(ready['chainUrl']), env);
     await celium('rm', pod, '--yes');
     await verifyProof(celium, env);
     const bill = await celium('bill', pod);
@@ -81,6 +82,29 @@ test('beside a demo that stays up, the CLI lists, rents, logs in, reads logs, ve
     await new Promise((resolve) => demo.once('exit', resolve));
   }
 });
+
+/** The renter's own verification, by this machine and by the validator; each is signed, can be audited again, and leaves no key behind. */
+async function verifyPod(pod: string, chainUrl: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const validator = String(env['CELIUM_VALIDATOR']);
+  for (const how of [
+    ['--chain', chainUrl],
+    ['--validator', validator],
+  ]) {
+    const { stdout } = await run(CELIUM, ['verify', pod, '--json', ...how], { env, timeout: 200_000 });
+    const { ok, files, notes } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as {
+      ok: boolean;
+      notes: string[];
+      files: Array<{ verification: { body: Record<string, unknown> } }>;
+    };
+    expect({ ok, notes }).toEqual({ ok: true, notes: [] });
+    expect(files[0]?.verification.body).toMatchObject({ verdict: 'pass', measured: { class: 'CPU' } });
+    expect(files[0]?.verification.body['blockNumber']).toBeGreaterThan(0);
+  }
+  const keys = await run(CELIUM, ['exec', pod, '--', 'sh', '-c', 'cat ~/.ssh/authorized_keys 2>/dev/null | wc -l'], {
+    env,
+  });
+  expect(keys.stdout.trim()).toBe('0');
+}
 
 /** Fetches the newest proof, verifies it offline, and then with one digit of an answer changed. */
 async function verifyProof(

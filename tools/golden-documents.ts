@@ -18,6 +18,7 @@ import {
   type LeaseRequest,
   type MarketFrame,
   type Receipt,
+  type Verification,
 } from '@celium/contract';
 import { barrierCommitment } from '@celium/domain';
 
@@ -104,6 +105,7 @@ async function documentExamples() {
     );
   const receipt = await signDocument('receipt', receiptBody(documentHash(grant), true), validator);
   const failed = await signDocument('receipt', receiptBody(documentHash(grant), false), validator);
+  const verification = await signDocument('verification', verificationBody(documentHash(grant)), coldkey);
   const first = nextLogEntry({ height: 0, hash: EMPTY_LOG_HASH }, 'grant', grant, T + 80);
   return {
     manifest,
@@ -117,6 +119,7 @@ async function documentExamples() {
     'receipt.fail': failed,
     barrier: await signDocument('barrier', barrierBody(null), validator),
     'barrier.disclosed': await signDocument('barrier', barrierBody('5e'.repeat(32)), validator),
+    verification,
     'log-head': await signDocument('log-head', { height: 1, hash: first.hash, atMs: T + 80 }, machine),
     'log-entry': first,
   };
@@ -239,6 +242,16 @@ function barrierBody(secret: string | null): BarrierStatement {
     secret,
     issuedAtMs: T + 90,
   };
+}
+
+function verificationBody(grantHash: string): Verification {
+  const { receiptId: _, validator: __, tested: ___, leased: ____, ...shared } = receiptBody(grantHash, true);
+  return {
+    ...shared,
+    verificationId: id(8),
+    verifier: coldkey.ss58,
+    listed: { class: 'CPU', verdict: 'pass' },
+  } as Verification;
 }
 
 function frameExamples(documents: Awaited<ReturnType<typeof documentExamples>>): Record<string, unknown> {

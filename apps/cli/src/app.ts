@@ -25,6 +25,7 @@ import { psCommand, rmCommand } from './commands/pods.ts';
 import { devchainCommand, serveCommand } from './commands/serve.ts';
 import { upCommand } from './commands/up.ts';
 import { validatorRoutes } from './commands/validator.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { CLI_VERSION, versionCommand } from './commands/version.ts';
 import { walletRoutes } from './commands/wallet.ts';
 import type { CliContext } from './context.ts';
@@ -54,6 +55,7 @@ FIRST STEPS
   celium keys add              let your SSH key into your pods
   celium ls                    see what there is
   celium up                    rent the cheapest, then: celium ssh POD
+  celium verify POD            prove that it is what you pay for
   celium rm POD                stop it, then: celium bill POD
 
   celium provider join         earn with this machine
@@ -76,6 +78,7 @@ export function makeApplication(options: { json?: boolean; trace?: boolean } = {
         exec: execCommand,
         logs: logsCommand,
         rm: rmCommand,
+        verify: verifyCommand,
         bill: billCommand,
         balance: balanceCommand,
         keys: keysRoutes,

@@ -22,6 +22,7 @@ import { EpochWatch } from './epoch/epoch-watch.ts';
 import { isPrivateAddress } from '@celium/domain';
 import { createAgentClient } from './network/agent-client.ts';
 import { createNetwork } from './network/json-over-http.ts';
+import { VerificationDesk } from './renters/verification-desk.ts';
 import { createReport } from './report.ts';
 import { Scheduler } from './scheduler.ts';
 import { HELP, readSettings, type Settings } from './settings.ts';
@@ -58,7 +59,15 @@ async function run(settings: Settings): Promise<void> {
     const netuid = await netuidOf(chain, stop.signal);
     if (netuid === null) return;
     const parts = assemble(settings, { hotkey, database, auditor, chain, netuid, report });
-    const api = createApi({ ...parts.ports, barriers: parts.barriers, status: () => describe(parts, hotkey, netuid) });
+    const machineOf = (machineKey: string) =>
+      parts.ports.directory.machines().find(({ machine }) => machine.machineKey === machineKey) ?? null;
+    const desk = new VerificationDesk({ ...parts.ports, machineOf });
+    const api = createApi({
+      ...parts.ports,
+      barriers: parts.barriers,
+      desk,
+      status: () => describe(parts, hotkey, netuid),
+    });
     const url = await listen(api, settings);
     const axon = axonOf(settings, url);
     report({ event: 'ready', url, pid: process.pid, hotkey: hotkey.ss58, netuid });

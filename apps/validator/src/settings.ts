@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CeliumError } from '@celium/contract';
+import { PROVER_IN_POD } from '@celium/proof';
 import { MAX_RETRY_MS, type Intervals } from '@celium/domain';
 import { parseLink, type Link } from './network/link.ts';
 
@@ -89,7 +90,7 @@ export function readSettings(argv: readonly string[], env: Record<string, string
     parallel: number('parallel', 16, 1, 256),
     auditThreads: auditThreads(number('audit-threads', 64, 1, 64), availableParallelism()),
     link: values.link === undefined ? undefined : parseLink(values.link),
-    proverCommand: [proverPath(values.prover ?? '/.celium/prover')],
+    proverCommand: [proverPath(values.prover ?? PROVER_IN_POD)],
     once: values.once === true,
     json: values.json === true,
   };

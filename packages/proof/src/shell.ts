@@ -1,5 +1,8 @@
 /** The one line that a validator types into a pod's interactive shell to start a prover. */
 
+/** Where the prover lies in every pod: the tools folder that agents mount read-only. */
+export const PROVER_IN_POD = '/.celium/prover';
+
 /**
  * Composes the line from an argument vector of plain paths; throws a TypeError for an argument that a shell would read as anything but a word.
  * The terminal goes raw first, so that neither echo nor line editing touches the frames.

@@ -137,10 +137,10 @@ async function takeDown(demo: Demo, view: ProgressView): Promise<number> {
 }
 
 function tellRunning(context: CliContext, running: RunningDemo, plan: DemoPlan): void {
-  const { marketUrl, validatorUrl } = running;
+  const { marketUrl, validatorUrl, chainUrl } = running;
   const home = join(plan.state, 'renter');
   if (plan.json) {
-    const ready = { event: 'ready', marketUrl, validatorUrl, home, report: running.report };
+    const ready = { event: 'ready', marketUrl, validatorUrl, chainUrl, home, report: running.report };
     context.process.stdout.write(`${toJson(ready)}\n`);
     return;
   }
@@ -195,14 +195,15 @@ function awaitEnd(demo: { onDeath(tell: (fault: CeliumError) => void): void }): 
   return { asked, stopListening };
 }
 
-function whatNext({ marketUrl, validatorUrl, machine }: RunningDemo, { state, keep }: DemoPlan): string {
+function whatNext({ marketUrl, validatorUrl, chainUrl, machine }: RunningDemo, { state, keep }: DemoPlan): string {
   const celium = existsSync('celium') ? './celium' : 'celium';
   return `The market is up: ${marketUrl}. In another terminal:
 
-  export CELIUM_HOME=${join(state, 'renter')} CELIUM_MARKET=${marketUrl} CELIUM_VALIDATOR=${validatorUrl}
+  export CELIUM_HOME=${join(state, 'renter')} CELIUM_MARKET=${marketUrl} CELIUM_VALIDATOR=${validatorUrl} CELIUM_CHAIN_WS=${chainUrl}
   ${celium} ls                     what there is
   ${celium} up                     rent it
   ${celium} ps                     your pods; then ssh, exec, logs, bill, rm with the pod's first letters
+  ${celium} verify POD             prove yourself that it is what you pay for
   ${celium} proof ls               the validator's receipts; then proof get and proof verify
 
   state and logs  ${state}

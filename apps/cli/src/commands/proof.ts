@@ -22,9 +22,13 @@ const verifyCommand = buildCommand<OutputFlags, [string], CliContext>({
       const wrong = verdict.findings
         .filter((finding) => !finding.ok)
         .map((finding) => `${finding.check}: ${finding.detail}`);
-      throw new CeliumError('PROOF_FAILED', `The receipt does not follow from its transcript (${wrong.join('; ')}).`, {
-        details: { remedy: 'Do not rely on it; show the file to the validator and to others.' },
-      });
+      throw new CeliumError(
+        'PROOF_FAILED',
+        `The ${verdict.kind} does not follow from its transcript (${wrong.join('; ')}).`,
+        {
+          details: { remedy: 'Do not rely on it; show the file to the validator and to others.' },
+        },
+      );
     }
   },
   parameters: {
@@ -61,8 +65,8 @@ function readFile(path: string): string {
 function describeVerdict(verdict: FileVerdict): string {
   const { tiles, leaves, walks } = verdict.audited;
   const head = formatFields([
-    ['receipt', verdict.receiptId],
-    ['validator', verdict.validator],
+    [verdict.kind, verdict.id],
+    [verdict.kind === 'receipt' ? 'validator' : 'verified by', verdict.signedBy],
     ['machine', `${verdict.machineId} (${verdict.unit})`],
     ['class', verdict.class],
     ['verdict', verdict.verdict === 'pass' ? 'pass' : `fail: ${verdict.reason}`],

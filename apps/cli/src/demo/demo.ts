@@ -56,6 +56,7 @@ export interface DemoOptions {
 export interface RunningDemo {
   marketUrl: string;
   validatorUrl: string;
+  chainUrl: string;
   stranger: Stranger;
   machine: PreparedMachine;
   /** The bill and every ledger entry of the rental, in words. */
@@ -125,7 +126,7 @@ export class Demo {
     const offer = await this.#awaitVerified(marketUrl, machine);
     const walked = await this.#walk(marketUrl, machine, offer);
     this.#isUp = true;
-    return { marketUrl, validatorUrl, machine, ...walked };
+    return { marketUrl, validatorUrl, chainUrl, machine, ...walked };
   }
 
   /** Stops pods and programs, and removes what they left in the engine. Answers how many containers had to be removed. */

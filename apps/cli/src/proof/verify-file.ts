@@ -1,4 +1,4 @@
-/** Repeats a validator's check from its proof file, offline: signatures, bindings, and every sampled answer computed again. */
+/** Repeats a validator's check, or a renter's own verification, from its proof file, offline: signatures, bindings, and every sampled answer computed again. */
 
 import { createHash } from 'node:crypto';
 import { decodeSs58, documentHash, toHex, verifyDocument } from '@celium/chain';
@@ -9,8 +9,12 @@ import {
   PROOF_FILE_FORM,
   proofFileSchema,
   parseStrangersJson,
+  VERIFICATION_FILE_FORM,
+  verificationFileSchema,
   type ProofFile,
   type Receipt,
+  type Verification,
+  type VerificationFile,
 } from '@celium/contract';
 import { checkClaim, parseTranscript, type ProofClaim, type ProofTranscript } from '@celium/proof';
 
@@ -27,15 +31,19 @@ export interface Finding {
 export interface FileVerdict {
   /** All findings are good: the receipt says what its transcript shows, whatever the verdict is. */
   ok: boolean;
-  receiptId: string;
-  validator: string;
+  /** What was checked: a validator's receipt, or a renter's own verification. */
+  kind: 'receipt' | 'verification';
+  /** Its id. */
+  id: string;
+  /** The key that it names as its maker. */
+  signedBy: string;
   machineId: string;
   unit: string;
   class: string;
-  /** The validator's verdict and its reason. */
+  /** The maker's verdict and its reason. */
   verdict: 'pass' | 'fail';
   reason: string;
-  /** When the check ended, by the validator's word. */
+  /** When the check ended, by the maker's word. */
   endedAtMs: number;
   proofMs: number;
   findings: Finding[];
@@ -44,8 +52,8 @@ export interface FileVerdict {
   audited: { tiles: number; leaves: number; walks: number };
 }
 
-/** Reads a proof file. Throws `BAD_PROOF_FILE` with what is wrong with it. */
-export function readProofFile(text: string): ProofFile {
+/** Reads a proof file of either form. Throws `BAD_PROOF_FILE` with what is wrong with it. */
+export function readProofFile(text: string): ProofFile | VerificationFile {
   if (text.length > MAX_PROOF_FILE_CHARACTERS)
     throw new CeliumError('BAD_PROOF_FILE', 'The file is larger than any proof.');
   let value: unknown;
@@ -54,17 +62,40 @@ export function readProofFile(text: string): ProofFile {
   } catch (cause) {
     throw new CeliumError('BAD_PROOF_FILE', 'The file is not JSON.', { cause });
   }
-  const parsed = proofFileSchema.safeParse(value);
+  const isVerification = (value as { form?: unknown } | null)?.form === VERIFICATION_FILE_FORM;
+  const parsed = (isVerification ? verificationFileSchema : proofFileSchema).safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const where = issue === undefined ? 'its form' : `${issue.path.map(String).join('.') || 'file'}: ${issue.message}`;
-  throw new CeliumError('BAD_PROOF_FILE', `This is no proof file (${PROOF_FILE_FORM}): ${where}.`);
+  const form = isVerification ? VERIFICATION_FILE_FORM : PROOF_FILE_FORM;
+  throw new CeliumError('BAD_PROOF_FILE', `This is no proof file (${form}): ${where}.`);
+}
+
+/** What a file of either form says, and what its signature says of it. */
+interface Statement {
+  kind: FileVerdict['kind'];
+  id: string;
+  signedBy: string;
+  body: Receipt | Verification;
+  signature: Finding;
+}
+
+function statementOf(file: ProofFile | VerificationFile): Statement {
+  if ('verification' in file) {
+    const { body } = file.verification as VerificationFile['verification'];
+    const verified = verifyDocument('verification', file.verification);
+    const signature = signatureFinding('verification', verified, body.verifier);
+    return { kind: 'verification', id: body.verificationId, signedBy: body.verifier, body, signature };
+  }
+  const { body } = file.receipt as ProofFile['receipt'];
+  const signature = signatureFinding('receipt', verifyDocument('receipt', file.receipt), body.validator);
+  return { kind: 'receipt', id: body.receiptId, signedBy: body.validator, body, signature };
 }
 
 /** Checks a proof file. Throws `BAD_PROOF_FILE` only when there is no transcript that could be audited. */
-export function verifyProofFile(file: ProofFile): FileVerdict {
-  const receipt = file.receipt.body;
-  const findings: Finding[] = [signatureFinding(file), ...grantFindings(file)];
+export function verifyProofFile(file: ProofFile | VerificationFile): FileVerdict {
+  const { body: receipt, ...statement } = statementOf(file);
+  const findings: Finding[] = [statement.signature, ...grantFindings(receipt, file.grant)];
   const claim = claimOfReceipt(receipt) as ProofClaim | null;
   if (claim === null || file.transcript === null || file.transcript === undefined) {
     throw new CeliumError(
@@ -81,8 +112,9 @@ export function verifyProofFile(file: ProofFile): FileVerdict {
   findings.push(...checked.findings);
   return {
     ok: findings.every((finding) => finding.ok),
-    receiptId: receipt.receiptId,
-    validator: receipt.validator,
+    kind: statement.kind,
+    id: statement.id,
+    signedBy: statement.signedBy,
     machineId: receipt.machineId,
     unit: receipt.unit,
     class: receipt.measured.class,
@@ -96,18 +128,19 @@ export function verifyProofFile(file: ProofFile): FileVerdict {
   };
 }
 
-function signatureFinding(file: ProofFile): Finding {
-  const verified = verifyDocument('receipt', file.receipt);
-  if (!verified.ok) return { check: 'receipt-signature', ok: false, detail: verified.message };
-  const own = verified.ss58 === verified.body.validator;
-  const detail = own
-    ? `signed by ${verified.ss58}`
-    : `signed by ${verified.ss58}, but it names ${verified.body.validator}`;
-  return { check: 'receipt-signature', ok: own, detail };
+function signatureFinding(
+  kind: Statement['kind'],
+  verified: { ok: true; ss58: string } | { ok: false; message: string },
+  named: string,
+): Finding {
+  const check = `${kind}-signature`;
+  if (!verified.ok) return { check, ok: false, detail: verified.message };
+  const own = verified.ss58 === named;
+  const detail = own ? `signed by ${verified.ss58}` : `signed by ${verified.ss58}, but it names ${named}`;
+  return { check, ok: own, detail };
 }
 
-function grantFindings({ receipt, grant }: ProofFile): Finding[] {
-  const { body } = receipt;
+function grantFindings(body: Receipt | Verification, grant: ProofFile['grant']): Finding[] {
   const verified = verifyDocument('grant', grant, { signer: body.machineKey });
   const hash = documentHash(grant);
   const covers = grant.body.units.includes(body.unit) && grant.body.machineId === body.machineId;
@@ -124,15 +157,12 @@ function grantFindings({ receipt, grant }: ProofFile): Finding[] {
       check: 'host-key',
       // A receipt that refuses another host key than the grant's is right to name another one.
       ok: hostKeyHash === body.hostKeyHash || (body.verdict === 'fail' && body.transcriptHash === ''),
-      detail:
-        hostKeyHash === body.hostKeyHash
-          ? 'the validator saw the host key of the grant'
-          : 'the validator saw another host key',
+      detail: hostKeyHash === body.hostKeyHash ? 'the host key of the grant was seen' : 'another host key was seen',
     },
   ];
 }
 
-function bindingFinding(receipt: Receipt, transcript: ProofTranscript): Finding {
+function bindingFinding(receipt: Receipt | Verification, transcript: ProofTranscript): Finding {
   const expected = bindingOfReceipt(receipt, toHex(decodeSs58(receipt.hotkey)));
   const binding = transcript.binding as unknown as Record<string, string>;
   const wrong = Object.keys(expected).filter((name) => binding[name] !== expected[name]);

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ManifestDirectory } from '../discovery/manifest-directory.ts';
 import { checkMachine } from '../check/check-machine.ts';
 import { UnitRegistry } from '../state/unit-registry.ts';
+import { VerificationDesk } from '../renters/verification-desk.ts';
 import { openCheckBench, VALIDATOR, type CheckBench } from '../testing/check-bench.ts';
 import { createApi } from './server.ts';
 
@@ -45,7 +46,11 @@ beforeAll(async () => {
   directory.take(await bench.agent.manifest(), { netuid: 51 }, 1);
   const registry = new UnitRegistry(bench.database, directory);
   registry.refresh(ports.clock.unixMs());
-  api = createApi({ ...ports, registry, barriers, status: () => ({ hotkey: VALIDATOR.ss58 }) });
+  const desk = new VerificationDesk({
+    ...ports,
+    machineOf: (key) => (key === known.machine.machineKey ? known : null),
+  });
+  api = createApi({ ...ports, registry, barriers, status: () => ({ hotkey: VALIDATOR.ss58 }), desk });
 });
 afterAll(async () => {
   await api.close();

@@ -1,4 +1,4 @@
-/** The validator's public HTTP API: its log, its receipts, and everything needed to repeat an audit. Read only; nothing here is secret. */
+/** The validator's public HTTP API: its log, its receipts, everything needed to repeat an audit, and verifications of pods for their renters. Nothing here is secret. */
 
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { KeySigner } from '@celium/chain';
@@ -9,14 +9,16 @@ import {
   ERRORS,
   PROOF_FILE_FORM,
   REQUEST_HEADERS,
-  VALIDATOR_API,
-  type Signed,
   unitId,
+  VALIDATOR_API,
+  verificationAsk,
+  type Signed,
 } from '@celium/contract';
 import { printableJson } from '@celium/domain';
 import { z } from 'zod';
 import type { BarrierKeeper } from '../epoch/barrier-keeper.ts';
 import type { ValidatorClock } from '../ports.ts';
+import type { VerificationDesk } from '../renters/verification-desk.ts';
 import type { ReceiptBook } from '../state/receipt-book.ts';
 import type { TranscriptFiles } from '../state/transcripts.ts';
 import type { UnitRegistry } from '../state/unit-registry.ts';
@@ -31,6 +33,8 @@ export interface ApiPorts {
   /** The barrier of this epoch, if it is ours. */
   barriers: Pick<BarrierKeeper, 'statement' | 'mayJoin'>;
   status: () => Record<string, unknown>;
+  /** Verifications that renters ask for. */
+  desk: VerificationDesk;
 }
 
 const logQuery = z.object({
@@ -46,6 +50,9 @@ const receiptsQuery = z.object({
 });
 const unitParams = z.object({ unit: unitId });
 const MAX_UNIT_CHANGES = 100;
+const verificationParams = z.object({ verificationId: z.uuid() });
+/** Bytes of a grant with its envelope. */
+const MAX_ASK_BYTES = 131_072;
 const proofParams = z.object({ receiptId: z.uuid() });
 
 /** Builds the server; `listen` is the caller's. */
@@ -105,6 +112,21 @@ export function createApi(ports: ApiPorts): FastifyInstance {
       transcript: transcript === null ? null : (JSON.parse(transcript) as unknown),
     };
   });
+  app.post('/v1/verifications', { bodyLimit: MAX_ASK_BYTES }, (request, reply) => {
+    const { grant, listed } = verificationAsk.parse(request.body);
+    return reply.code(201).send(ports.desk.open(grant, listed));
+  });
+
+  app.post('/v1/verifications/:verificationId/start', (request, reply) => {
+    const { verificationId } = verificationParams.parse(request.params);
+    return reply.code(202).send(ports.desk.start(verificationId));
+  });
+
+  app.get('/v1/verifications/:verificationId', (request) => {
+    const { verificationId } = verificationParams.parse(request.params);
+    return ports.desk.view(verificationId);
+  });
+
   return app;
 }
 

@@ -3,6 +3,7 @@
 import { documentHash, toHex } from '@celium/chain';
 import type { Signed } from '@celium/contract';
 import {
+  Barrier,
   chainWorkUnits,
   judgeDeadline,
   paramsByName,
@@ -18,7 +19,6 @@ import {
 } from '@celium/proof';
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { ClientKey, LagMeter, RandomBytes, Shell, ShellConnection, ShellPort, ValidatorClock } from '../ports.ts';
-import { Barrier } from './barrier.ts';
 import { awaitSecond, type BarrierStart } from './network-barrier.ts';
 import { lagExcuses } from './loop-lag.ts';
 import { NO_HOST_KEY_HASH } from './receipt.ts';

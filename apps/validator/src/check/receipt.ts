@@ -3,7 +3,7 @@
 import { documentHash } from '@celium/chain';
 import { canonicalJson, DOCUMENTS, type Receipt, type Signed } from '@celium/contract';
 import { isCpuUnit, printableAscii } from '@celium/domain';
-import type { ChallengeResult, ProofClaim, ProofParams, SizeClass } from '@celium/proof';
+import { ratesOf, type ChallengeResult, type ProofClaim, type ProofParams, type SizeClass } from '@celium/proof';
 
 /** What all receipts of one check share. */
 export interface CheckFacts {
@@ -88,7 +88,7 @@ function measuredOf(
 ): Receipt['measured'] {
   const figures = proof?.claim.figures;
   const passed = proof?.claim.verdict === 'pass';
-  const rates = proof === null || !passed ? NO_RATES : ratesOf(params, proof.result.timing.rootArrivalsMs);
+  const rates = ratesOf(params, proof === null || !passed ? [] : proof.result.timing.rootArrivalsMs);
   return {
     class: isCpuUnit(unit) ? 'CPU' : 'GPU',
     workPerSecond: passed ? observed(figures?.measuredRateUnitsPerSecond) : 0,
@@ -97,29 +97,6 @@ function measuredOf(
     proofMs: observed(figures?.elapsedMs),
     deadlineMs: observed(figures?.limitMs),
     rttMs: observed(figures?.rttMinMs),
-  };
-}
-
-const NO_RATES = { sweepBytesPerSecond: 0, walkHopsPerSecond: 0, int8OpsPerSecond: 0 };
-
-/** Rates per kind of step, from the arrival of the roots on our clock; whole numbers. */
-function ratesOf(params: ProofParams, rootArrivalsMs: readonly number[]): typeof NO_RATES {
-  const spentMs = { sweep: 0, walk: 0, int8: 0, bf16: 0 };
-  const steps = { sweep: 0, walk: 0, int8: 0, bf16: 0 };
-  let before = 0;
-  for (const [step, arrival] of rootArrivalsMs.entries()) {
-    const kind = params.pattern[step % params.pattern.length];
-    if (kind === undefined) continue;
-    spentMs[kind] += arrival - before;
-    steps[kind] += 1;
-    before = arrival;
-  }
-  const perSecond = (kind: keyof typeof steps, amountPerStep: number): number =>
-    spentMs[kind] > 0 ? Math.round((steps[kind] * amountPerStep * 1000) / spentMs[kind]) : 0;
-  return {
-    sweepBytesPerSecond: perSecond('sweep', params.memoryBytes),
-    walkHopsPerSecond: perSecond('walk', params.walkers * params.hopsPerWalk),
-    int8OpsPerSecond: perSecond('int8', 2 * params.productSize * params.productSize * params.productDepth),
   };
 }
 

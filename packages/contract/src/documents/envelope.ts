@@ -12,6 +12,7 @@ import { machineReceiptBody } from './machine-receipt.ts';
 import { manifestBody } from './manifest.ts';
 import { receiptBody } from './receipt.ts';
 import { vantageReportBody } from './vantage-report.ts';
+import { verificationBody } from './verification.ts';
 
 /** Every kind of document: its body's schema, its major version, and the most bytes that its canonical body may have. */
 export const DOCUMENTS = {
@@ -24,6 +25,7 @@ export const DOCUMENTS = {
   'machine-receipt': { version: 1, body: machineReceiptBody, maxBytes: 2_048 },
   'vantage-report': { version: 1, body: vantageReportBody, maxBytes: 1_024 },
   barrier: { version: 1, body: barrierBody, maxBytes: 4_096 },
+  verification: { version: 1, body: verificationBody, maxBytes: 2_048 },
   'log-head': { version: 1, body: logHeadBody, maxBytes: 4_096 },
 } as const;
 

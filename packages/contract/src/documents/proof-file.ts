@@ -1,8 +1,9 @@
-/** A proof file: a validator's receipt with the grant and the transcript that it names. `GET /v1/proofs/<receiptId>` serves it, `celium proof verify` reads it. */
+/** Proof files: a signed result with the grant and the transcript that it names. `GET /v1/proofs/<receiptId>` serves those of receipts, `celium verify` writes those of a renter's own verification, `celium proof verify` reads both. */
 
 import { z } from 'zod';
 import { signedSchema } from './envelope.ts';
 import type { Receipt } from './receipt.ts';
+import type { Verification } from './verification.ts';
 
 export const PROOF_FILE_FORM = 'celium/proof-file/1';
 
@@ -17,14 +18,26 @@ export const proofFileSchema = z.looseObject({
 
 export type ProofFile = z.infer<typeof proofFileSchema>;
 
+export const VERIFICATION_FILE_FORM = 'celium/verification-file/1';
+
+/** The same for a renter's own verification. */
+export const verificationFileSchema = z.looseObject({
+  form: z.literal(VERIFICATION_FILE_FORM),
+  verification: signedSchema('verification'),
+  grant: signedSchema('grant'),
+  transcript: z.unknown(),
+});
+
+export type VerificationFile = z.infer<typeof verificationFileSchema>;
+
 /** The figures of a proof inside a receipt (`receipt.proof`): those of `ProofClaim` in `@celium/proof`, -1 for what was never observed. */
 export const receiptProof = z.object({
   params: z.object({ version: z.string(), sizeClass: z.string(), purpose: z.string(), memoryBytes: z.int() }),
   figures: z.record(z.string().max(32), z.int()),
 });
 
-/** The proof's part of a receipt in the form that `checkClaim` of `@celium/proof` takes; null when the check ended before a proof began. */
-export function claimOfReceipt(receipt: Receipt): {
+/** The proof's part of a receipt (or verification) in the form that `checkClaim` of `@celium/proof` takes; null when the check ended before a proof began. */
+export function claimOfReceipt(receipt: Receipt | Verification): {
   params: z.infer<typeof receiptProof>['params'];
   transcriptHash: string;
   verdict: 'pass' | 'fail';
@@ -45,7 +58,7 @@ export function claimOfReceipt(receipt: Receipt): {
 }
 
 /** What a transcript must be bound to for this receipt: equals `transcript.binding`. `hotkeyHex` is the public key of `receipt.hotkey`. */
-export function bindingOfReceipt(receipt: Receipt, hotkeyHex: string): Record<string, string> {
+export function bindingOfReceipt(receipt: Receipt | Verification, hotkeyHex: string): Record<string, string> {
   return {
     blockHash: receipt.blockHash,
     hotkey: hotkeyHex,
