@@ -2,15 +2,18 @@
 
 import {
   CeliumError,
+  parseStrangersJson,
   verificationOffer,
   verificationView,
   type Signed,
   type Verification,
   type VerificationFile,
 } from '@celium/contract';
+import { printable } from '@celium/domain';
+import { readBoundedText } from '@celium/sdk';
 
 const CALL_TIMEOUT_MS = 20_000;
-const MAX_ANSWER_CHARACTERS = 16_000_000;
+const MAX_ANSWER_BYTES = 16_000_000;
 const LOOK_EVERY_MS = 1_000;
 /** An onboarding of the slowest machine, twice, and the validator's audit. */
 const LIMIT_MS = 15 * 60_000;
@@ -44,7 +47,10 @@ export async function askValidator(
       view = await call(path, verificationView, undefined);
     }
     if (view.state === 'done') return view.files;
-    throw new CeliumError('PROOF_FAILED', `The validator could not verify the pod: ${view.message ?? 'no reason'}.`);
+    throw new CeliumError(
+      'PROOF_FAILED',
+      `The validator could not verify the pod: ${printable(view.message ?? 'no reason', 300)}.`,
+    );
   } finally {
     await door.takeOut(offer.sshKey);
   }
@@ -67,20 +73,23 @@ async function call<Answer>(url: string, schema: AnswerSchema<Answer>, body: unk
         : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     });
     status = response.status;
-    text = (await response.text()).slice(0, MAX_ANSWER_CHARACTERS);
+    text = await readBoundedText(response, MAX_ANSWER_BYTES);
   } catch (cause) {
     const details = { remedy: 'Check its address (--validator URL), or verify from this machine without the flag.' };
     throw new CeliumError('NOT_FOUND', `No validator answers at ${url}.`, { cause, details });
   }
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseStrangersJson(text);
   } catch (cause) {
     throw new CeliumError('NOT_FOUND', `What answers at ${url} is no validator (HTTP ${status}).`, { cause });
   }
   const said = (json as { error?: { code?: unknown; message?: unknown } } | null)?.error;
   if (said !== undefined)
-    throw new CeliumError('PROOF_FAILED', `The validator refused: ${String(said.code)}: ${String(said.message)}`);
+    throw new CeliumError(
+      'PROOF_FAILED',
+      `The validator refused: ${printable(String(said.code), 64)}: ${printable(String(said.message), 300)}`,
+    );
   const parsed = schema.safeParse(json);
   if (!parsed.success) throw new CeliumError('NOT_FOUND', `What answers at ${url} is no validator of this version.`);
   return parsed.data;
