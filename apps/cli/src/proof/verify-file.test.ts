@@ -6,8 +6,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { documentHash, keyFromUri, signDocument, toHex } from '@celium/chain';
-import { ERRORS, PROOF_FILE_FORM, type ProofFile, type Receipt } from '@celium/contract';
+import { documentHash, keyFromUri, signDocument, toHex, type KeyPair } from '@celium/chain';
+import {
+  ERRORS,
+  PROOF_FILE_FORM,
+  VERIFICATION_FILE_FORM,
+  type ProofFile,
+  type Receipt,
+  type Verification,
+  type VerificationFile,
+} from '@celium/contract';
 import { auditTranscript, judgeChallenge, proofParams, runChallenge, systemClock } from '@celium/proof';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MACHINE_KEY, sampleGrant } from '../testing/samples.ts';
@@ -102,7 +110,7 @@ async function makeProofFile(): Promise<ProofFile> {
 }
 
 /** Names of the findings that are wrong. */
-function wrongIn(changed: ProofFile): string[] {
+function wrongIn(changed: ProofFile | VerificationFile): string[] {
   return verifyProofFile(changed)
     .findings.filter((finding) => !finding.ok)
     .map((finding) => finding.check);
@@ -140,6 +148,23 @@ test('a verdict that the transcript does not bear is found', async () => {
   const opening = transcript.openings[0] as { digests: string };
   opening.digests = `${opening.digests.startsWith('0') ? '1' : '0'}${opening.digests.slice(1)}`;
   expect(wrongIn({ ...file, transcript })).toEqual(expect.arrayContaining(['transcript-hash', 'audit']));
+});
+
+test('a renter’s own verification is checked like a receipt, under the key that it names', async () => {
+  const { receiptId: _, validator: __, tested: ___, leased: ____, ...shared } = file.receipt.body;
+  const renter = keyFromUri('//Renter');
+  const own = async (signer: KeyPair, changes: Partial<Verification> = {}): Promise<VerificationFile> => {
+    const listed = { class: 'CPU', verdict: 'pass' } as const;
+    const body = { ...shared, verificationId: crypto.randomUUID(), verifier: renter.ss58, listed, ...changes };
+    const verification = await signDocument('verification', body as Verification, signer);
+    return { form: VERIFICATION_FILE_FORM, verification, grant: file.grant, transcript: file.transcript };
+  };
+  const good = verifyProofFile(readProofFile(JSON.stringify(await own(renter))));
+  expect(good).toMatchObject({ ok: true, kind: 'verification', signedBy: renter.ss58 });
+  expect(wrongIn(await own(keyFromUri('//Mallory')))).toEqual(['verification-signature']);
+  expect(wrongIn(await own(renter, { barrierId: 'elsewhere' }))).toEqual(['binding']);
+  const mixed = { ...file, form: VERIFICATION_FILE_FORM };
+  expect(() => readProofFile(JSON.stringify(mixed))).toThrow('no proof file');
 });
 
 test('what is no proof file, or has nothing to audit, is refused with words', () => {
