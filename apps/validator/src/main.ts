@@ -15,12 +15,14 @@ import { pause } from './check/pause.ts';
 import { sizeClassOf } from './check/receipt.ts';
 import { systemTime } from './clock.ts';
 import { Discovery } from './discovery/discover.ts';
+import { MachineLogs } from './discovery/machine-logs.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
 import { createBarrierClient } from './epoch/barrier-client.ts';
 import { BarrierKeeper } from './epoch/barrier-keeper.ts';
 import { EpochWatch } from './epoch/epoch-watch.ts';
 import { isPrivateAddress } from '@celium/domain';
 import { createAgentClient } from './network/agent-client.ts';
+import { createLogReader } from './network/agent-log.ts';
 import { createNetwork } from './network/json-over-http.ts';
 import { VerificationDesk } from './renters/verification-desk.ts';
 import { createReport } from './report.ts';
@@ -103,6 +105,14 @@ function assemble(
   const signer = new RequestSigner(hotkey, { now: clock.unixMs, randomBytes });
   const directory = new ManifestDirectory(database);
   const epochs = new EpochWatch({ chain, clock, hotkey });
+  const visits = new Visits(database);
+  const logs = new MachineLogs({
+    clock,
+    directory,
+    readLog: createLogReader(network),
+    concerns: (machineKey) => settings.checksAll || epochs.assignmentOf(machineKey).place >= 0,
+    isLeased: (machineKey) => visits.find(machineKey)?.outcome.endsWith('busy') ?? false,
+  });
   const ports = {
     clock,
     randomBytes,
@@ -121,7 +131,7 @@ function assemble(
     receipts: new ReceiptBook(database),
     registry: new UnitRegistry(database, directory),
     transcripts: new TranscriptFiles(settings.stateFolder),
-    visits: new Visits(database),
+    visits,
     running: new Set<string>(),
     timing: new Set<string>(),
     crash: crashAt(process.env['CELIUM_CRASH_AT'], () => process.kill(process.pid, 'SIGKILL')),
@@ -133,6 +143,7 @@ function assemble(
     intervals: settings.intervals,
     parallel: settings.parallel,
     barrier: () => barriers.current(),
+    logs,
     assignmentOf: (machineKey: string) => epochs.assignmentOf(machineKey),
     checksAll: settings.checksAll,
     auditBacklog: () => auditor.backlog,
@@ -157,7 +168,7 @@ function assemble(
   const scheduler = new Scheduler(ports, (known, units, signal, start) =>
     checkMachine(ports, known, units, signal, start),
   );
-  return { ports, discovery, epochs, barriers, scheduler };
+  return { ports, discovery, epochs, barriers, logs, scheduler };
 }
 
 async function readHotkeyFile(file: string): Promise<KeyPair> {

@@ -14,7 +14,7 @@ const signal = new AbortController().signal;
 
 async function schedule(
   options: Parameters<typeof openCheckBench>[0] = {},
-  own: Partial<Pick<SchedulerPorts, 'assignmentOf' | 'checksAll' | 'auditBacklog'>> = {},
+  own: Partial<Pick<SchedulerPorts, 'assignmentOf' | 'checksAll' | 'auditBacklog' | 'logs'>> = {},
 ) {
   const bench: CheckBench = openCheckBench(options);
   closers.push(() => bench.close());
@@ -32,6 +32,7 @@ async function schedule(
     parallel: 1,
     assignmentOf: () => ({ place: 0, sinceMs: 0 }),
     barrier: () => null,
+    logs: { releaseDueAtMs: () => null, isUnchecked: () => false },
     checksAll: false,
     auditBacklog: () => 0,
     ...own,
@@ -56,6 +57,16 @@ test('a new machine is checked at once, and then only when its interval is over'
   expect(lines[0]).toMatchObject({ event: 'check', class: 'CPU', onboarding: true, reason: { code: 'OK' } });
   expect(lines[1]).toMatchObject({ onboarding: false });
   expect(scheduler.describe()).toMatchObject([{ machineId: 'box', checking: false, lastVisit: null }]);
+});
+
+test('the status page says between which moments a check comes, 60 to 120 minutes on, and not when', async () => {
+  const { turn, scheduler, ports, bench } = await schedule();
+  await turn();
+  await turn();
+  const [machine] = scheduler.describe();
+  const endedAtMs = ports.receipts.verdicts(bench.known.machine.machineKey, 1)[0]!.endedAtMs;
+  const nextCheck = { fromMs: endedAtMs + 60 * 60_000, untilMs: endedAtMs + 120 * 60_000 };
+  expect(machine).toMatchObject({ assigned: true, place: 0, nextCheck });
 });
 
 test('a failed check is repeated soon', async () => {
@@ -105,7 +116,7 @@ test('a machine that is assigned to others is left alone, unless the operator wa
   const elsewhere = { assignmentOf: () => ({ place: -1, sinceMs: 0 }) };
   const strict = await schedule({}, elsewhere);
   expect(await strict.turn()).toEqual([]);
-  expect(strict.scheduler.describe()).toMatchObject([{ assigned: false, place: null, nextCheckAtMs: null }]);
+  expect(strict.scheduler.describe()).toMatchObject([{ assigned: false, place: null, nextCheck: null }]);
   const eager = await schedule({}, { ...elsewhere, checksAll: true });
   expect(await eager.turn()).toEqual(['pass']);
 });
@@ -144,4 +155,25 @@ test('a hand-over’s check is not begun after its deadline, and not for units t
   const unknown = await scheduler.checkNow(machineKey, ['cpu:other'], Infinity, signal);
   expect(unknown).toMatchObject({ kind: 'refused', code: 'UNITS_UNKNOWN' });
   expect(lines).toEqual([]);
+});
+
+test('after a release a machine is checked although its routine check is not due', async () => {
+  let releaseDueAtMs: number | null = null;
+  const logs = { releaseDueAtMs: () => releaseDueAtMs, isUnchecked: () => false };
+  const { turn, ports } = await schedule({}, { logs });
+  expect(await turn()).toEqual(['pass']);
+  expect(await turn(600_000)).toEqual([]);
+  releaseDueAtMs = ports.clock.unixMs();
+  expect(await turn(1)).toEqual(['pass']);
+  expect(await turn(1)).toEqual([]);
+});
+
+test('who is only drawn to stand in comes to a machine that nobody checks, in its turn, and to no other', async () => {
+  let isUnchecked = false;
+  const logs = { releaseDueAtMs: () => null, isUnchecked: () => isUnchecked };
+  const { turn } = await schedule({}, { logs, assignmentOf: () => ({ place: 6, sinceMs: 0 }) });
+  expect(await turn(600_000)).toEqual([]);
+  isUnchecked = true;
+  expect(await turn()).toEqual([]);
+  expect(await turn(9 * 60_000 + 1)).toEqual(['pass']);
 });

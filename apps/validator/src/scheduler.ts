@@ -1,12 +1,13 @@
 /** Decides which machines are visited now, runs their checks a few at a time, and says what came of each. */
 
 import { CeliumError } from '@celium/contract';
-import { BARRIER_PREPARE_MS, isAssigned } from '@celium/domain';
+import { BARRIER_PREPARE_MS, firstCheckAfterMs, isAssigned } from '@celium/domain';
 import { linesOfCheck } from './check/check-lines.ts';
 import type { CheckReport } from './check/check-machine.ts';
 import { DueTimes, type DuePorts } from './check/due-times.ts';
 import { Lanes } from './check/lanes.ts';
 import { runBarrier, type BarrierStart } from './check/network-barrier.ts';
+import type { MachineLogs } from './discovery/machine-logs.ts';
 import type { ManifestDirectory, KnownMachine } from './discovery/manifest-directory.ts';
 import type { NetworkBarrier } from './epoch/barrier-keeper.ts';
 import { sha256 } from './epoch/digest.ts';
@@ -29,6 +30,8 @@ export interface SchedulerPorts extends DuePorts {
   visits: Visits;
   /** Our place in the draw of a machine. */
   assignmentOf: (machineKey: string) => Assignment;
+  /** What the machines' own published logs tell. */
+  logs: Pick<MachineLogs, 'releaseDueAtMs' | 'isUnchecked'>;
   /** The barrier of this epoch, once its second is known. */
   barrier: () => NetworkBarrier | null;
   /** The operator wants every machine checked, assigned or not. */
@@ -139,7 +142,7 @@ export class Scheduler {
         place: place < 0 ? null : place,
         assigned: isAssigned(place),
         checking: this.#checking.has(machine.machineKey),
-        nextCheckAtMs: this.#dueTimes.nextAtMs(machine.machineKey),
+        nextCheck: this.#dueTimes.windowOf(machine.machineKey),
         lastVisit: visit === null ? null : { atMs: visit.atMs, outcome: visit.outcome, detail: visit.detail },
       };
     });
@@ -151,7 +154,7 @@ export class Scheduler {
   }
 
   #findDue(): Array<{ known: KnownMachine; units: string[]; atMs: number }> {
-    const { directory, clock, assignmentOf, checksAll } = this.#ports;
+    const { directory, clock, assignmentOf, checksAll, logs } = this.#ports;
     const nowMs = clock.unixMs();
     const machines = directory.machines();
     this.#dueTimes.retain(machines);
@@ -159,12 +162,19 @@ export class Scheduler {
     for (const known of machines) {
       const { machineKey } = known.machine;
       const { place, sinceMs } = assignmentOf(machineKey);
-      if (this.#checking.has(machineKey) || !(checksAll || isAssigned(place))) continue;
-      const terms = { place: checksAll ? 0 : place, sinceMs, releaseDueAtMs: null };
+      if (this.#checking.has(machineKey) || !this.#fallsToUs(machineKey, place)) continue;
+      const ours = checksAll ? 0 : place;
+      const terms = { place: ours, sinceMs, releaseDueAtMs: logs.releaseDueAtMs(machineKey, ours) };
       const due = this.#dueTimes.find(known, terms, nowMs);
       if (due !== null) found.push({ known, ...due });
     }
     return found;
+  }
+
+  /** Assigned machines, and those whose log shows no check by anybody, if we are drawn to stand in. */
+  #fallsToUs(machineKey: string, place: number): boolean {
+    const { checksAll, logs } = this.#ports;
+    return checksAll || isAssigned(place) || (firstCheckAfterMs(place) !== null && logs.isUnchecked(machineKey));
   }
 
   /** True while a barrier is near: then only its machines are started, once, at its own time. */

@@ -7,6 +7,7 @@ import { checkMachine } from './check/check-machine.ts';
 import { takeLease } from './check/lease.ts';
 import { systemTime } from './clock.ts';
 import { Discovery } from './discovery/discover.ts';
+import { MachineLogs } from './discovery/machine-logs.ts';
 import { BarrierKeeper } from './epoch/barrier-keeper.ts';
 import { EpochWatch } from './epoch/epoch-watch.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
@@ -36,6 +37,7 @@ async function assemble(bench: CheckBench) {
     parallel: 1,
     assignmentOf: () => ({ place: 0, sinceMs: 0 }),
     barrier: () => null,
+    logs: { releaseDueAtMs: () => null, isUnchecked: () => false },
     checksAll: false,
     auditBacklog: () => 0,
     report: (line) => void lines.push(line),
@@ -62,7 +64,13 @@ async function assemble(bench: CheckBench) {
   const scheduler = new Scheduler(ports, (known, units, signal, start) =>
     checkMachine(ports, known, units, signal, start),
   );
-  return { parts: { ports, discovery, epochs, barriers, scheduler }, lines, reads: () => reads };
+  const logs = new MachineLogs({
+    ...ports,
+    readLog: () => Promise.resolve(null),
+    concerns: () => false,
+    isLeased: () => false,
+  });
+  return { parts: { ports, discovery, epochs, barriers, logs, scheduler }, lines, reads: () => reads };
 }
 
 async function until(isTrue: () => boolean): Promise<void> {

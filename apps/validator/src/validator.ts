@@ -8,6 +8,7 @@ import type { Discovery } from './discovery/discover.ts';
 import type { BarrierKeeper } from './epoch/barrier-keeper.ts';
 import type { EpochWatch } from './epoch/epoch-watch.ts';
 import { reportConflicts } from './registry-alarms.ts';
+import type { MachineLogs } from './discovery/machine-logs.ts';
 import { publishDue, type PublisherPorts } from './publish/publisher.ts';
 import type { Scheduler, SchedulerPorts } from './scheduler.ts';
 import { setWeights, type WeightsPorts } from './weights/weights.ts';
@@ -18,11 +19,13 @@ export interface ValidatorParts {
   discovery: Discovery;
   epochs: EpochWatch;
   barriers: BarrierKeeper;
+  logs: MachineLogs;
   scheduler: Scheduler;
 }
 
 const DISCOVER_EVERY_MS = 5_000;
 const EPOCH_EVERY_MS = 2_000;
+const LOGS_EVERY_MS = 5_000;
 const BARRIER_EVERY_MS = 5_000;
 const SCHEDULE_EVERY_MS = 250;
 const SWEEP_EVERY_MS = 1_000;
@@ -32,6 +35,8 @@ const REGISTRY_EVERY_MS = 15_000;
 const AXON_EVERY_MS = 30_000;
 /** How long the loops that can wait do so for a run that is being timed, and how often they look. */
 const QUIET_LIMIT_MS = 60_000;
+/** Receipts wait less: with thousands of machines some run is always timed. */
+const PUBLISH_QUIET_LIMIT_MS = 5_000;
 const QUIET_LOOK_MS = 250;
 /** How long a start waits for what a crash left leased; the sweep goes on with what takes longer. */
 const FIRST_SWEEP_MS = 5_000;
@@ -44,12 +49,12 @@ export async function runValidator(
   axon: AxonAddress | null,
   signal: AbortSignal,
 ): Promise<void> {
-  const { ports, discovery, epochs, barriers, scheduler } = parts;
+  const { ports, discovery, epochs, barriers, logs, scheduler } = parts;
   const every = (name: string, everyMs: number, work: () => Promise<void> | void): Promise<void> =>
     repeat(parts, name, everyMs, work, signal);
-  const quietly = (name: string, everyMs: number, work: () => Promise<void>): Promise<void> =>
+  const quietly = (name: string, everyMs: number, work: () => Promise<void>, limitMs = QUIET_LIMIT_MS): Promise<void> =>
     every(name, everyMs, async () => {
-      await untilQuiet(parts, signal);
+      await untilQuiet(parts, limitMs, signal);
       await work();
     });
   await Promise.race([sweepLeases(ports), pause(ports.clock, FIRST_SWEEP_MS, signal)]);
@@ -57,9 +62,10 @@ export async function runValidator(
     every('stop leases', SWEEP_EVERY_MS, () => sweepLeases(ports)),
     every('read the epoch', EPOCH_EVERY_MS, () => epochs.refresh()),
     every('learn the barrier', BARRIER_EVERY_MS, () => barriers.refresh()),
+    quietly('follow logs', LOGS_EVERY_MS, () => logs.run(signal)),
     quietly('discover', DISCOVER_EVERY_MS, () => discovery.run()),
     every('schedule', SCHEDULE_EVERY_MS, () => scheduler.startDue(signal)),
-    quietly('publish', PUBLISH_EVERY_MS, async () => void (await publishDue(ports))),
+    quietly('publish', PUBLISH_EVERY_MS, async () => void (await publishDue(ports)), PUBLISH_QUIET_LIMIT_MS),
     quietly('registry of GPUs', REGISTRY_EVERY_MS, async () => reportConflicts(ports)),
     quietly('set weights', WEIGHTS_EVERY_MS, () => setWeights(ports)),
     quietly('serve axon', AXON_EVERY_MS, () => serveAxon(ports, axon)),
@@ -85,8 +91,8 @@ export async function runOnce(parts: ValidatorParts, signal: AbortSignal): Promi
 }
 
 /** Waits while a run is being timed: the event loop that reads the clock has nothing else to do then. */
-async function untilQuiet({ ports }: ValidatorParts, signal: AbortSignal): Promise<void> {
-  const untilMs = ports.clock.nowMs() + QUIET_LIMIT_MS;
+async function untilQuiet({ ports }: ValidatorParts, limitMs: number, signal: AbortSignal): Promise<void> {
+  const untilMs = ports.clock.nowMs() + limitMs;
   while (ports.timing.size > 0 && ports.clock.nowMs() < untilMs && !signal.aborted)
     await pause(ports.clock, QUIET_LOOK_MS, signal);
 }

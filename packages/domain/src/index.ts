@@ -28,5 +28,6 @@ export * from './verification/large-deploy.ts';
 export * from './verification/machine-due.ts';
 export * from './verification/machine-standing.ts';
 export * from './verification/port-sample.ts';
+export * from './verification/release.ts';
 export * from './verification/unit-registry.ts';
 export * from './verification/validity.ts';

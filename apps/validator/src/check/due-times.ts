@@ -1,6 +1,13 @@
 /** When each machine's units are due: worked out from the store once after each visit, kept in memory for the machines that are listed. */
 
-import { firstCheckAfterMs, nextCheckAtMs, type Intervals, type UnitVerdict, type Visit } from '@celium/domain';
+import {
+  firstCheckAfterMs,
+  nextCheckAtMs,
+  type Intervals,
+  type UnitHistory,
+  type UnitVerdict,
+  type Visit,
+} from '@celium/domain';
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { RandomBytes } from '../ports.ts';
 
@@ -29,6 +36,8 @@ interface Kept {
   terms: DueTerms;
   /** Due time of each unit, unix ms; null until it is worked out. */
   due: Map<string, number> | null;
+  /** Between which moments the machine's next check is drawn, unix ms: all that its provider may know. */
+  window: { fromMs: number; untilMs: number } | null;
 }
 
 /** Due times by machine key. */
@@ -45,8 +54,8 @@ export class DueTimes {
     const kept = this.#keep(known, terms, nowMs);
     const { units } = known.machine;
     if (kept.due === null || kept.due.size !== units.length || units.some((unit) => kept.due?.has(unit) !== true))
-      kept.due = this.#work(known, kept);
-    const { due } = kept;
+      this.#work(known, kept);
+    const due = kept.due ?? new Map<string, number>();
     const atMs = Math.min(...due.values());
     if (atMs > nowMs) return null;
     const alongMs = nowMs + this.#ports.intervals.recheckMs * TAKE_ALONG_SHARE;
@@ -59,10 +68,9 @@ export class DueTimes {
     if (kept !== undefined) kept.due = null;
   }
 
-  /** The earliest due time of a machine, unix ms, or null when it is not known. */
-  nextAtMs(machineKey: string): number | null {
-    const due = this.#kept.get(machineKey)?.due ?? null;
-    return due === null ? null : Math.min(...due.values());
+  /** Between which moments a machine's next check comes, or null when that is not worked out. The moment itself is nobody's to know. */
+  windowOf(machineKey: string): { fromMs: number; untilMs: number } | null {
+    return this.#kept.get(machineKey)?.window ?? null;
   }
 
   /** Lets go of machines that are listed no more. */
@@ -81,7 +89,7 @@ export class DueTimes {
     const key = known.machine.machineKey;
     const kept = this.#kept.get(key);
     if (kept === undefined) {
-      const made = { knownAtMs: nowMs, terms, due: null };
+      const made = { knownAtMs: nowMs, terms, due: null, window: null };
       this.#kept.set(key, made);
       return made;
     }
@@ -91,8 +99,9 @@ export class DueTimes {
     return kept;
   }
 
-  #work(known: KnownMachine, { knownAtMs, terms }: Kept): Map<string, number> {
+  #work(known: KnownMachine, kept: Kept): void {
     const { receipts, visits, intervals, randomBytes } = this.#ports;
+    const { knownAtMs, terms } = kept;
     const { machineKey, units } = known.machine;
     const verdicts = receipts.verdicts(machineKey, VERDICTS_PER_UNIT * units.length);
     const visit = visits.find(machineKey);
@@ -100,12 +109,13 @@ export class DueTimes {
     const firstAtMs = afterMs === 0 ? 0 : Math.max(knownAtMs, terms.sinceMs) + afterMs;
     // One draw for the whole machine: its units are to stay together.
     const jitter = (randomBytes(1)[0] ?? 0) / 256;
-    return new Map(
-      units.map((unit) => {
-        const own = verdicts.filter((verdict) => verdict.unit === unit);
-        const history = { verdicts: own, visit, firstAtMs, releaseDueAtMs: terms.releaseDueAtMs };
-        return [unit, nextCheckAtMs(history, intervals, jitter)];
-      }),
-    );
+    const histories = units.map((unit): [string, UnitHistory] => {
+      const own = verdicts.filter((verdict) => verdict.unit === unit);
+      return [unit, { verdicts: own, visit, firstAtMs, releaseDueAtMs: terms.releaseDueAtMs }];
+    });
+    const earliestMs = (draw: number): number =>
+      Math.min(...histories.map(([, history]) => nextCheckAtMs(history, intervals, draw)));
+    kept.due = new Map(histories.map(([unit, history]) => [unit, nextCheckAtMs(history, intervals, jitter)]));
+    kept.window = { fromMs: earliestMs(0), untilMs: earliestMs(1) };
   }
 }

@@ -20,7 +20,7 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 300_000;
 /** With the longest pause between the later ones: about a day. */
 const MAX_ATTEMPTS = 300;
-const BATCH = 16;
+const BATCH = 64;
 
 /** Publishes what is due, one batch. Returns how many went through. Never rejects. */
 export async function publishDue(ports: PublisherPorts): Promise<number> {

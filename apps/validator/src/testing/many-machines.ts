@@ -88,6 +88,7 @@ export async function openManyMachines(
     parallel: options.parallel ?? 16,
     assignmentOf: () => ({ place: 0, sinceMs: 0 }),
     barrier: options.barrier ?? (() => null),
+    logs: { releaseDueAtMs: () => null, isUnchecked: () => false },
     checksAll: false,
     auditBacklog: () => 0,
     report: (line) => void lines.push(line),

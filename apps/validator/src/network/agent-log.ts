@@ -1,0 +1,35 @@
+/** Reads an agent's published log: public, bounded, from the machine whose TLS key the manifest names. */
+
+import { AGENT_API, logEntry } from '@celium/contract';
+import { z } from 'zod';
+import type { AgentAddress, NetworkPort } from '../ports.ts';
+
+/** Entries from a number on, and how many there are in all. */
+export interface LogPage {
+  height: number;
+  entries: Array<{ seq: number; kind: string; body: unknown }>;
+}
+
+/** The log's entries from `from` on; null when the agent gave none. Never rejects. */
+export type ReadAgentLog = (agent: AgentAddress, from: number) => Promise<LogPage | null>;
+
+const CALL_TIMEOUT_MS = 5_000;
+const MAX_ANSWER_BYTES = 1_048_576;
+
+const page = z.looseObject({
+  head: z.looseObject({ body: z.looseObject({ height: z.int().min(0) }) }),
+  entries: z.array(logEntry).max(1_000),
+});
+
+/** Reads over `network`. */
+export function createLogReader(network: NetworkPort): ReadAgentLog {
+  return async (agent, from) => {
+    const url = new URL(`${AGENT_API.log}?from=${from}`, agent.agentUrl).href;
+    const { tlsKeyHash } = agent;
+    const ask = { method: 'GET', url, timeoutMs: CALL_TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES, tlsKeyHash } as const;
+    const answer = await network.request(ask).catch(() => null);
+    const parsed = page.safeParse(answer?.json);
+    if (answer?.status !== 200 || !parsed.success) return null;
+    return { height: parsed.data.head.body.height, entries: parsed.data.entries };
+  };
+}
