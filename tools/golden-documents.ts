@@ -15,6 +15,7 @@ import {
   canonicalJson,
   type AgentFrame,
   type BarrierStatement,
+  type Inventory,
   type LeaseRequest,
   type MarketFrame,
   type Receipt,
@@ -120,8 +121,57 @@ async function documentExamples() {
     barrier: await signDocument('barrier', barrierBody(null), validator),
     'barrier.disclosed': await signDocument('barrier', barrierBody('5e'.repeat(32)), validator),
     verification,
+    inventory: await signDocument('inventory', inventoryBody(ids), machine),
     'log-head': await signDocument('log-head', { height: 1, hash: first.hash, atMs: T + 80 }, machine),
     'log-entry': first,
+  };
+}
+
+function inventoryBody(ids: Pick<Inventory, 'bootId' | 'agentInstanceId'>): Inventory {
+  return {
+    machineId: 'rack-1',
+    ...ids,
+    takenAtMs: T + 90,
+    host: {
+      cpuModel: 'AMD EPYC 9654 96-Core Processor',
+      cpuCores: 192,
+      cpuFlags: ['avx2', 'avx512f', 'sha_ni'],
+      memoryBytes: 1_622_650_073_088,
+      memoryAvailableBytes: 1_500_000_000_000,
+      diskBytes: 7_681_501_126_656,
+      diskFreeBytes: 7_000_000_000_000,
+      kernel: '6.8.0-51-generic',
+    },
+    engine: { version: '28.5.1', storageDriver: 'overlay2', usernsRemap: true },
+    containers: { leased: 1, leaked: 0, otherAgents: 0, foreign: 2, foreignRunning: 1 },
+    driverUnits: [UNIT],
+    nvml: {
+      driver: '570.86.15',
+      cuda: '12.8',
+      mpsRunning: false,
+      gpus: [
+        {
+          unit: UNIT,
+          name: 'NVIDIA H200',
+          memoryBytes: 150_754_820_096,
+          memoryUsedBytes: 145_000_000_000,
+          mig: { enabled: false, instances: [] },
+          pcie: { generation: 5, maxGeneration: 5, width: 8, maxWidth: 16 },
+          clocks: { smMhz: 1980, maxSmMhz: 1980, memoryMhz: 3201, maxMemoryMhz: 3201 },
+          power: { limitMilliwatts: 700_000, defaultLimitMilliwatts: 700_000 },
+          temperatureC: 61,
+          throttle: [],
+          ecc: { corrected: 3, uncorrected: 0 },
+          xids: [{ code: 79, atMs: T - 60_000 }],
+          uses: [
+            { by: 'host', leaseId: null, processes: 1, memoryBytes: 4_194_304 },
+            { by: 'lease', leaseId: id(2), processes: 2, memoryBytes: null },
+          ],
+          moreUses: 0,
+        },
+      ],
+    },
+    nvmlAbsent: null,
   };
 }
 

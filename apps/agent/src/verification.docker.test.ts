@@ -22,6 +22,7 @@ const validator = keyFromUri('//Validator');
 const stranger = keyFromUri('//Stranger');
 const machine = new TestMachine();
 const market = new TestMarket(keyFromUri('//Market'));
+let imageId = '';
 let closeChain = async (): Promise<void> => undefined;
 
 beforeAll(async () => {
@@ -38,7 +39,7 @@ beforeAll(async () => {
   closeChain = served.close;
   await market.listen();
   await machine.writeManifest([{ url: market.url, key: hexOf(market.key) }]);
-  await machine.start({ args: ['--chain', served.url] });
+  imageId = String(((await machine.start({ args: ['--chain', served.url] })) as { imageId?: unknown }).imageId);
   await market.frame('hello');
 }, 180_000);
 
@@ -50,6 +51,24 @@ afterAll(async () => {
 
 function ask(): Promise<Signed<'lease-request'>> {
   return signLeaseRequest(machine.machine, validator, { authorityKind: 'validator', kind: 'verification' });
+}
+
+/** While one lease runs: every container of the host is accounted for in a signed inventory, which only who may lease here can read. */
+async function expectInventory(): Promise<void> {
+  const read = (key?: typeof validator) =>
+    callAgent(machine.machine, 'GET', AGENT_API.inventory, key === undefined ? {} : { key });
+  const foreign = await machine.startContainer({ Image: imageId, Cmd: ['sleep', '600'], Entrypoint: [] });
+  const checked = verifyDocument('inventory', (await read(validator)).body.inventory, { signer: machine.machineKey });
+  await machine.meddle(foreign, 'remove');
+  if (!checked.ok) throw new Error(`${checked.code}: ${checked.message}`);
+  const { containers, engine, host } = checked.body;
+  expect(containers).toMatchObject({ leased: 1, leaked: 0 });
+  expect(containers?.foreignRunning).toBeGreaterThanOrEqual(1);
+  expect(engine?.version).toMatch(/^[0-9]+\./);
+  expect(host.memoryBytes).toBeGreaterThan(1_000_000_000);
+  expect((await read(stranger)).body.error?.code).toBe('KEY_NOT_DELEGATED');
+  expect((await read()).body.error?.code).toBe('UNAUTHENTICATED');
+  expect((await read(market.key)).body.inventory).toMatchObject({ body: { machineId: machine.machine.machineId } });
 }
 
 test('a validator with a permit leases the machine, sees it ready, and stops it', async () => {
@@ -68,6 +87,7 @@ test('a validator with a permit leases the machine, sees it ready, and stops it'
   const ready = (await callAgent(machine.machine, 'GET', path, { key: validator })).body.lease as LeaseStatus;
   expect(ready.state).toBe('ready');
   expect(await machine.ssh(grant, 'ls /.celium')).toContain('prover');
+  await expectInventory();
 
   const busy = await market.sign(machine.machine);
   market.send({ type: 'lease-request', request: busy });

@@ -106,6 +106,8 @@ export const AGENT_API = {
   lease: (leaseId: string): string => `/v1/leases/${leaseId}`,
   /** POST a signed `lease-command`; answers 200 `{lease: LeaseStatus}`. */
   commands: (leaseId: string): string => `/v1/leases/${leaseId}/commands`,
+  /** GET, signed by a validator with a permit or a market of the manifest: `{inventory}`, a signed `inventory`. */
+  inventory: '/v1/inventory',
   /** GET, unsigned: `{head, entries}` of the agent's published log, `?from=<seq>`, at most 1,000 entries. */
   log: '/v1/log',
 } as const;

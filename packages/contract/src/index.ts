@@ -5,6 +5,7 @@ export * from './documents/barrier.ts';
 export * from './documents/decoy.ts';
 export * from './documents/envelope.ts';
 export * from './documents/grant.ts';
+export * from './documents/inventory.ts';
 export * from './documents/lease-command.ts';
 export * from './documents/lease-refusal.ts';
 export * from './documents/lease-request.ts';

@@ -31,3 +31,4 @@ export * from './verification/port-sample.ts';
 export * from './verification/release.ts';
 export * from './verification/unit-registry.ts';
 export * from './verification/validity.ts';
+export * from './verification/host-alarms.ts';

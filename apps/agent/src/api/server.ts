@@ -4,6 +4,8 @@ import { verifyRequest, type NonceStore } from '@celium/chain';
 import { AGENT_API, CeliumError, ERRORS, errorBody, parseStrangersJson, type LeaseStatus } from '@celium/contract';
 import { wait, type Clock } from '../clock.ts';
 import type { TlsIdentity } from '../identity/tls-key.ts';
+import type { HostInventory } from '../inventory/host-inventory.ts';
+import { faultOfReader, type HasPermit } from '../leases/authority.ts';
 import type { AgentIdentity } from '../leases/desk-ports.ts';
 import type { LeaseDesk } from '../leases/lease-desk.ts';
 import { explain, type Log } from '../log.ts';
@@ -27,6 +29,8 @@ export interface ApiPorts {
   reconciler: Reconciler;
   store: LeaseStore;
   grantLog: GrantLog;
+  inventory: Pick<HostInventory, 'read'>;
+  hasPermit: HasPermit;
   nonces: NonceStore;
   clock: Clock;
   log: Log;
@@ -82,6 +86,13 @@ export function makeApi(ports: ApiPorts): FastifyInstance {
     const answer = await ports.desk.command(body, signer, request.params.leaseId);
     if (!answer.ok) throw new CeliumError(answer.code, answer.message);
     return { lease: statusOf(answer.leaseId, signer, ports) };
+  });
+
+  app.get(AGENT_API.inventory, async (request) => {
+    const { signer } = await authenticate(request, ports);
+    const fault = await faultOfReader(signer, ports.manifest().machine, ports.hasPermit);
+    if (fault !== null) throw new CeliumError(fault.code, fault.message);
+    return { inventory: await ports.inventory.read() };
   });
 
   app.get<{ Querystring: { from?: string } }>(AGENT_API.log, async (request) => {

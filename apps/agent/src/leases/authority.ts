@@ -1,4 +1,5 @@
 /** Who may ask for a lease: a market that the manifest lists, a validator with a permit on chain. */
+import { encodeSs58 } from '@celium/chain';
 import type { ErrorCode, LeaseRequest, ManifestMachine } from '@celium/contract';
 import { judgeAuthority, type AuthorityVerdict } from '@celium/domain';
 import type { Clock } from '../clock.ts';
@@ -31,6 +32,19 @@ export async function faultOfAuthority(
       `the agent cannot ask the chain for validator permits: ${fault instanceof Error ? fault.message : String(fault)}`,
     );
   }
+}
+
+/** Who may read the host's inventory: whoever might lease here. Null for them. */
+export async function faultOfReader(
+  signer: string,
+  machine: ManifestMachine,
+  hasPermit: HasPermit,
+): Promise<AuthorityFault | null> {
+  const isListedMarket = machine.markets.some((market) => market.key === signer);
+  const reader = isListedMarket
+    ? ({ authorityKind: 'market', kind: 'paid' } as const)
+    : ({ authorityKind: 'validator', kind: 'verification' } as const);
+  return faultOfAuthority(reader, signer, encodeSs58(Buffer.from(signer, 'hex')), machine, hasPermit);
 }
 
 /** A verdict in words for the one who asked. */

@@ -13,6 +13,8 @@ import { pingEngine, readEngineFacts, type EngineFacts } from '../engine/engine-
 import { defaultSocket, ensureEngine, socketPathOf } from '../engine/ensure.ts';
 import { runStep, type StepEvent } from '../engine/progress.ts';
 import { readHostFacts } from '../host/facts.ts';
+import { HostInventory } from '../inventory/host-inventory.ts';
+import { NVIDIA_PLACES, NvmlProcess } from '../inventory/nvml/nvml-process.ts';
 import { openMachineKey } from '../identity/machine-key.ts';
 import { openTlsIdentity } from '../identity/tls-key.ts';
 import { cachedPermits, type HasPermit } from '../leases/authority.ts';
@@ -97,10 +99,11 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
     freeDiskBytes: () => freeBytes([options.stateDir, facts.dataRoot]),
     minFreeDiskBytes: MIN_FREE_DISK_BYTES,
   });
+  const hasPermit = permitsOf(options.chainUrl);
   const desk = new LeaseDesk({
     identity,
     manifest: () => manifest.current,
-    hasPermit: permitsOf(options.chainUrl),
+    hasPermit,
     store,
     folders,
     work: reconciler,
@@ -129,6 +132,17 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
   });
   reconciler.onRegrant((record) => links.tellGrant(record));
 
+  const nvml = new NvmlProcess(NVIDIA_PLACES);
+  const inventory = new HostInventory({
+    identity,
+    machineId: () => manifest.current.machine.machineId,
+    openLeases: () => new Set(store.open().map((record) => record.leaseId)),
+    socket,
+    diskFolder: readablePath([facts.dataRoot, options.stateDir]),
+    nvml,
+    clock,
+    log,
+  });
   const api = makeApi({
     identity,
     tls,
@@ -137,6 +151,8 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
     reconciler,
     store,
     grantLog,
+    inventory,
+    hasPermit,
     nonces,
     clock,
     log,
@@ -186,6 +202,7 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
   links.stop();
   manifest.close();
   ending.abort();
+  nvml.close();
   await Promise.race([
     Promise.allSettled([api.close(), networks.clear()]),
     new Promise((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS)),
@@ -267,6 +284,11 @@ function permitsOf(chainUrl: string | undefined): HasPermit {
 function ownerOf(facts: EngineFacts): PodOwner | null {
   if (process.getuid?.() !== 0) return null;
   return facts.remap ?? { uid: 0, gid: 0 };
+}
+
+/** The first path that we may see. */
+function readablePath(paths: readonly string[]): string {
+  return paths.find((path) => Number.isFinite(freeBytes([path]))) ?? '/';
 }
 
 /** The least free space of the disks that hold these paths; a path that we may not see does not count. */

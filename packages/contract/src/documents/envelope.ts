@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { hex32, hex64 } from '../fields.ts';
 import { barrierBody } from './barrier.ts';
 import { grantBody } from './grant.ts';
+import { inventoryBody } from './inventory.ts';
 import { leaseCommandBody } from './lease-command.ts';
 import { leaseRefusalBody } from './lease-refusal.ts';
 import { leaseRequestBody } from './lease-request.ts';
@@ -26,6 +27,7 @@ export const DOCUMENTS = {
   'vantage-report': { version: 1, body: vantageReportBody, maxBytes: 1_024 },
   barrier: { version: 1, body: barrierBody, maxBytes: 4_096 },
   verification: { version: 1, body: verificationBody, maxBytes: 2_048 },
+  inventory: { version: 1, body: inventoryBody, maxBytes: 65_536 },
   'log-head': { version: 1, body: logHeadBody, maxBytes: 4_096 },
 } as const;
 
