@@ -10,4 +10,11 @@ export const FAMILIES: Readonly<Record<string, () => Promise<{ family: AttackFam
   commitments: () => import('./content/commitments.ts'),
   'forged-documents': () => import('./content/forged-documents.ts'),
   'double-grant': () => import('./content/double-grant.ts'),
+  sampling: () => import('./sampling/sampling.ts'),
+  'weaker-device': () => import('./timing/weaker-device.ts'),
+  'shared-device': () => import('./timing/shared-device.ts'),
+  'missing-memory': () => import('./timing/missing-memory.ts'),
+  distance: () => import('./timing/distance.ts'),
+  'slow-after-check': () => import('./timing/slow-after-check.ts'),
+  'needs-gpu': () => import('./needs-gpu.ts'),
 };

@@ -1,0 +1,197 @@
+/** Makes a family out of timed cheats: tries on each link, honest devices on the same links, and a sample of runs repeated through the real challenge. */
+import type { Purpose } from '@celium/proof';
+import {
+  type AttackFamily,
+  type AttackRow,
+  type AttackSetting,
+  composeRow,
+  emptyTally,
+  type Tally,
+} from '../family.ts';
+import { type RandomStream, randomStream } from '../random.ts';
+import type { RunTries } from '../threads.ts';
+import { costOfProof } from './gpu-cost.ts';
+import { type Link, LINKS } from './link.ts';
+import { runSteps, type TimedChain, timedChain, uniformSpeed } from './paced-device.ts';
+import { arithmeticRun, challengeRun, type PacedRun } from './paced-run.ts';
+import { failsAfterRetries } from './retries.ts';
+
+/** Tries per attack and link. 20,000 of 20,000 caught put the lower Wilson bound at 99.98 %. */
+const FULL_TRIES = 20_000;
+const QUICK_TRIES = 300;
+/** One run in this many is repeated through the real challenge, which has to agree. */
+const REPEATED_EVERY = 5_000;
+
+/** What an attack may use in one try. */
+export interface TimedSetting {
+  chain: TimedChain;
+  link: Link;
+  random: RandomStream;
+  /** Plays one run and says whether its last root came too late. */
+  isLate(run: Omit<PacedRun, 'chain' | 'link'>): boolean;
+}
+
+/** One attack of a timing family. */
+export interface TimedAttack {
+  attack: string;
+  /** Whether 99.9 % per onboarding are asked of it, as the lower Wilson bound. */
+  targeted: boolean;
+  note?: string;
+  /** A row for each link, or one for the link on which it is caught least. */
+  rows: 'each link' | 'worst link';
+  /** One challenge: whether it failed. */
+  fails?(setting: TimedSetting): boolean;
+  /** A whole try with repetitions of its own: whether it was caught. */
+  isCaught?(setting: TimedSetting): boolean;
+}
+
+/** An honest device: the reference itself. */
+const HONEST: TimedAttack = {
+  attack: 'honest',
+  targeted: false,
+  rows: 'each link',
+  fails: ({ chain, random, isLate }) => isLate({ stepMs: runSteps(chain, uniformSpeed(1), random) }),
+};
+
+const SEPARATOR = ' @ ';
+
+/** The family and the trial function; a family's file exports both. */
+export function timingFamily(
+  name: string,
+  moduleUrl: string,
+  attacks: readonly TimedAttack[],
+  purpose: Purpose = 'onboarding',
+): { family: AttackFamily; runTries: RunTries } {
+  let chain: TimedChain | null = null;
+  const runTries: RunTries = async (slice) => {
+    const [wanted, linkName] = slice.attack.split(SEPARATOR);
+    const attack = [...attacks, HONEST].find((known) => known.attack === wanted);
+    const link = LINKS.find((known) => known.name === linkName);
+    chain ??= timedChain(purpose);
+    if (wanted === 'cost') return costOfProof(chain.params);
+    if (attack === undefined || link === undefined) throw new Error(`no attack ${slice.attack}`);
+    return tallyTimed(attack, link, chain, slice);
+  };
+
+  async function play(setting: AttackSetting, attack: TimedAttack, link: Link): Promise<Tally> {
+    const tries = setting.quick ? QUICK_TRIES : FULL_TRIES;
+    return setting.threads.run(new URL(moduleUrl), attack.attack + SEPARATOR + link.name, tries, setting.seed);
+  }
+
+  const family: AttackFamily = {
+    name,
+    run: 'timing',
+    inQuick: true,
+    async play(setting) {
+      const cost = await gpuCost(setting, purpose, moduleUrl);
+      const rows: AttackRow[] = [];
+      for (const attack of attacks) {
+        const played: { row: AttackRow; rate: number; link: Link }[] = [];
+        for (const link of LINKS) {
+          const tally = { ...(await play(setting, attack, link)), ...cost };
+          const honest = await beside(setting, `${purpose} ${link.name}`, () => play(setting, HONEST, link));
+          const row = composeTimed(name, attack, link, setting.quick, tally, honest);
+          played.push({ row, rate: row.rate, link });
+        }
+        setting.progress(`  ${attack.attack}: ${played.map(({ row }) => row.rate.toFixed(4)).join(', ')}`);
+        if (attack.rows === 'each link') rows.push(...played.map(({ row }) => row));
+        else rows.push(worstOf(played));
+      }
+      return { rows, notRun: [] };
+    },
+  };
+  return { family, runTries };
+}
+
+function composeTimed(
+  family: string,
+  { attack, targeted, note = '' }: TimedAttack,
+  link: Link,
+  quick: boolean,
+  tally: Tally,
+  honest: Tally,
+): AttackRow {
+  const target = quick ? ({ of: 'rate', atLeast: 0.98 } as const) : ({ of: 'wilsonLow', atLeast: 0.999 } as const);
+  const head = {
+    family,
+    attack: `${attack} (${link.name})`,
+    run: 'timing',
+    target: targeted ? target : null,
+    honestTarget: { atMost: quick ? 0.005 : 0.001 },
+    simulated: true,
+    note,
+  } as const;
+  return composeRow(head, tally, honest);
+}
+
+function worstOf(played: readonly { row: AttackRow; rate: number; link: Link }[]): AttackRow {
+  const worst = played.reduce((least, next) => (next.rate < least.rate ? next : least));
+  const others = played.filter((other) => other !== worst);
+  const told = others.map(({ rate, link }) => `${link.name}: ${(rate * 100).toFixed(2)} %`).join('; ');
+  const { note } = worst.row;
+  return { ...worst.row, note: `${note}${note === '' ? '' : '; '}${told}` };
+}
+
+async function tallyTimed(
+  attack: TimedAttack,
+  link: Link,
+  chain: TimedChain,
+  { from, to, seed }: { from: number; to: number; seed: number },
+): Promise<Tally> {
+  const tally = emptyTally();
+  for (let number = from; number < to; number++) {
+    const names = [attack.attack, link.name, seed, number] as const;
+    let runs = 0;
+    let first: { run: PacedRun; late: boolean } | null = null;
+    const streams = (run: number) => ({
+      up: randomStream('up', run, ...names),
+      down: randomStream('down', run, ...names),
+    });
+    const setting: TimedSetting = {
+      chain,
+      link,
+      random: randomStream('timing', ...names),
+      isLate(given) {
+        const run = { ...given, chain, link };
+        const { late } = arithmeticRun(run, streams((runs += 1)));
+        first ??= { run, late };
+        return late;
+      },
+    };
+    const caught = attack.isCaught?.(setting) ?? failsAfterRetries(() => attack.fails?.(setting) ?? false);
+    if (number % REPEATED_EVERY === 0 && first !== null) await repeatForReal(first, streams(1));
+    tally.tries += 1;
+    if (caught) tally.detected += 1;
+    const reason = caught ? 'refused' : 'none';
+    tally.reasons[reason] = (tally.reasons[reason] ?? 0) + 1;
+  }
+  return tally;
+}
+
+/** The first run of a try through `runChallenge`: the arithmetic must have said the same. */
+async function repeatForReal(
+  { run, late }: { run: PacedRun; late: boolean },
+  streams: Parameters<typeof arithmeticRun>[1],
+): Promise<void> {
+  const claim = await challengeRun(run, streams, randomStream('bytes'));
+  if ((claim.reason === 'late') !== late) throw new Error('the arithmetic and the real challenge disagree');
+}
+
+type Cost = Pick<Tally, 'units' | 'validatorCpuSeconds' | 'proofBytes'>;
+const tallies = new WeakMap<AttackSetting, Map<string, Promise<Tally>>>();
+
+/** The cost of a proof at full size, measured once per run of the suite. */
+async function gpuCost(setting: AttackSetting, purpose: Purpose, moduleUrl: string): Promise<Cost> {
+  const measure = (): Promise<Tally> => setting.threads.run(new URL(moduleUrl), 'cost', 1, setting.seed);
+  const { units, validatorCpuSeconds, proofBytes } = await beside(setting, `cost ${purpose}`, measure);
+  return { units, validatorCpuSeconds, proofBytes };
+}
+
+/** What several families show beside their attacks, played once per run of the suite. */
+function beside(setting: AttackSetting, name: string, play: () => Promise<Tally>): Promise<Tally> {
+  const known = tallies.get(setting) ?? new Map<string, Promise<Tally>>();
+  tallies.set(setting, known);
+  const playing = known.get(name) ?? play();
+  known.set(name, playing);
+  return playing;
+}

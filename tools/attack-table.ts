@@ -1,0 +1,81 @@
+/**
+ * Writes the attack table of docs/verification.md from docs/attacks.json, so that no figure in it is typed by hand:
+ * `npm run -s attacks -- --json | tail -n 1 > docs/attacks.json && node tools/attack-table.ts`.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AttackRow } from '../tests/attacks/family.ts';
+import type { AttackReport } from '../tests/attacks/report.ts';
+import { checkout } from './run-step.ts';
+
+const DOCUMENT = join(checkout, 'docs/verification.md');
+const REPORT = join(checkout, 'docs/attacks.json');
+const BEGIN = '<!-- attacks: begin -->';
+const END = '<!-- attacks: end -->';
+
+if (process.argv[1] === import.meta.filename) {
+  const report = JSON.parse(readFileSync(REPORT, 'utf8')) as AttackReport;
+  writeFileSync(DOCUMENT, withTable(readFileSync(DOCUMENT, 'utf8'), report));
+}
+
+/** The document with the table of this report between its two marks. Throws when the marks are missing. */
+export function withTable(document: string, report: AttackReport): string {
+  const begin = document.indexOf(BEGIN);
+  const end = document.indexOf(END);
+  if (begin < 0 || end < begin) throw new Error(`the document lacks ${BEGIN} or ${END}`);
+  return `${document.slice(0, begin + BEGIN.length)}\n\n${attackTable(report)}\n${document.slice(end)}`;
+}
+
+const HEAD = [
+  'Attack',
+  'Tries',
+  'Caught',
+  'Rate, and 95 % Wilson bounds',
+  'Target',
+  'Honest refused',
+  'CPU-s',
+  'Bytes',
+  'Note',
+];
+
+/** The tables, one for each family, with date and machine. */
+export function attackTable(report: AttackReport): string {
+  const families = [...new Set(report.rows.map((row) => row.family))];
+  const lines = [
+    `Measured on ${report.date.slice(0, 10)}: ${report.mode} run of ${Math.round(report.wallSeconds / 60)} minutes, seed ${report.seed}, on ${report.machine}.`,
+    '',
+  ];
+  for (const family of families) {
+    const rows = report.rows.filter((row) => row.family === family);
+    const simulated = rows.some((row) => row.simulated) ? ', simulated' : '';
+    lines.push(`### ${family} (${rows[0]?.run ?? ''}${simulated})`, '', line(HEAD), line(HEAD.map(() => '---')));
+    lines.push(...rows.map((row) => line(cells(row))), '');
+  }
+  lines.push('### Not run', '', ...report.notRun.map(({ what, why }) => `- ${what}: ${why}`), '');
+  return lines.join('\n');
+}
+
+const line = (words: readonly string[]): string =>
+  `| ${words.map((word) => word.replaceAll('|', '\\|')).join(' | ')} |`;
+
+function cells(row: AttackRow): string[] {
+  const { target, honest } = row;
+  const asked = target === null ? 'none' : `${target.of === 'rate' ? 'rate' : 'low bound'} ${percent(target.atLeast)}`;
+  const beside = `${honest.falseRejects} of ${honest.tries} (at most ${percent(honest.wilsonHigh)})`;
+  return [
+    row.attack,
+    String(row.tries),
+    String(row.detected),
+    `${percent(row.rate)} (${percent(row.wilsonLow)} to ${percent(row.wilsonHigh)})`,
+    asked,
+    honest.tries === 0 ? 'none beside it' : beside,
+    Number(row.validatorCpuSecondsPerUnit.toPrecision(2)).toString(),
+    String(row.proofBytesPerUnit),
+    row.note,
+  ];
+}
+
+/** A share as people read it: as many digits as tell it from all and from nothing. */
+function percent(share: number): string {
+  return `${Number((share * 100).toFixed(share > 0.99 || share < 0.01 ? 3 : 1))} %`;
+}
