@@ -1,11 +1,12 @@
 /**
- * Writes the attack table of docs/verification.md from docs/attacks.json, so that no figure in it is typed by hand:
- * `npm run -s attacks -- --json | tail -n 1 > docs/attacks.json && node tools/attack-table.ts`.
+ * Writes the attack table of docs/verification.md from the report of a full run, so that no figure in it is typed by hand: `npm run -s attacks -- --json > FILE`, then
+ * `node tools/attack-table.ts FILE...`. Families that were played apart are put together; the report is kept in docs/attacks.json.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AttackRow } from '../tests/attacks/family.ts';
 import type { AttackReport } from '../tests/attacks/report.ts';
+import { keepsTarget } from './figures.ts';
 import { checkout } from './run-step.ts';
 
 const DOCUMENT = join(checkout, 'docs/verification.md');
@@ -14,8 +15,35 @@ const BEGIN = '<!-- attacks: begin -->';
 const END = '<!-- attacks: end -->';
 
 if (process.argv[1] === import.meta.filename) {
+  const files = process.argv.slice(2);
+  if (files.length > 0) {
+    const reports = files.map(
+      (file) => JSON.parse(readFileSync(file, 'utf8').trim().split('\n').at(-1)!) as AttackReport,
+    );
+    writeFileSync(REPORT, `${JSON.stringify(joinReports(reports), null, 2)}\n`);
+  }
   const report = JSON.parse(readFileSync(REPORT, 'utf8')) as AttackReport;
   writeFileSync(DOCUMENT, withTable(readFileSync(DOCUMENT, 'utf8'), report));
+}
+
+/** One report of several over different families; a family of a later one takes the place of the same family before. Throws for an empty list. */
+export function joinReports(reports: readonly AttackReport[]): AttackReport {
+  const [first] = reports;
+  if (first === undefined) throw new Error('there is no report to join');
+  const families = new Map<string, AttackRow[]>();
+  for (const { rows } of reports) {
+    for (const name of new Set(rows.map(({ family }) => family))) {
+      families.set(
+        name,
+        rows.filter(({ family }) => family === name),
+      );
+    }
+  }
+  const rows = [...families.values()].flat();
+  const figures = Object.assign({}, ...reports.map((report) => report.figures)) as AttackReport['figures'];
+  const notRun = [...new Map(reports.flatMap((report) => report.notRun).map((each) => [each.what, each])).values()];
+  const wallSeconds = reports.reduce((sum, report) => sum + report.wallSeconds, 0);
+  return { ...first, ok: Object.values(figures).every(keepsTarget), figures, notRun, wallSeconds, rows };
 }
 
 /** The document with the table of this report between its two marks. Throws when the marks are missing. */

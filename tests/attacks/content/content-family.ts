@@ -1,18 +1,17 @@
 /** Makes a family out of strategies: how many tries, which target, the honest machines beside them, and the trial function of the threads. */
 import { type AttackFamily, composeRow, type DetectionTarget, type Tally } from '../family.ts';
 import type { AttackSetting } from '../family.ts';
-import type { RandomStream } from '../random.ts';
 import type { RunTries } from '../threads.ts';
 import type { Strategy } from './prover.ts';
-import { type ContentTry, contentTry, tallyTries } from './trial.ts';
+import { type Foresight, tallyTries } from './trial.ts';
 
 /** Tries per attack. */
 const FULL_TRIES = 3_000;
-const QUICK_TRIES = 40;
+const QUICK_TRIES = 30;
 
-/** What a design target becomes: 99.9 % in a full run; in a quick one what 40 tries can tell from a broken detection. */
+/** What a design target becomes: 99.9 % in a full run; in a quick one what 30 tries can tell from a broken detection. */
 const ONBOARDING: DetectionTarget = { of: 'rate', atLeast: 0.999 };
-const QUICK: DetectionTarget = { of: 'rate', atLeast: 0.92 };
+const QUICK: DetectionTarget = { of: 'rate', atLeast: 0.9 };
 
 /** One attack of a content family. */
 export interface ContentAttack {
@@ -20,14 +19,18 @@ export interface ContentAttack {
   /** Whether the 99.9 % per onboarding are asked of it. */
   targeted: boolean;
   note?: string;
-  /** One try. */
-  one(random: RandomStream): Promise<ContentTry>;
+  /** The strategy for one chain. */
+  make(foresight: Foresight): Strategy;
 }
 
-/** An attack by one strategy, made anew for every try. */
-export function byStrategy(attack: string, targeted: boolean, make: () => Strategy, note?: string): ContentAttack {
-  const told = note === undefined ? {} : { note };
-  return { attack, targeted, ...told, one: (random) => contentTry(make(), random) };
+/** An attack by one strategy, made anew for every chain. */
+export function byStrategy(
+  attack: string,
+  targeted: boolean,
+  make: ContentAttack['make'],
+  note?: string,
+): ContentAttack {
+  return { attack, targeted, make, ...(note === undefined ? {} : { note }) };
 }
 
 /** The family and the trial function; a family's file exports both. */
@@ -39,7 +42,7 @@ export function contentFamily(
   const runTries: RunTries = (slice) => {
     const attack = attacks.find((known) => known.attack === slice.attack);
     if (attack === undefined) throw new Error(`no attack ${slice.attack}`);
-    return tallyTries(`${name}/${slice.attack}`, slice, attack.one);
+    return tallyTries(`${name}/${slice.attack}`, slice, attack.make);
   };
   const family: AttackFamily = {
     name,
@@ -75,4 +78,4 @@ export function honestBeside(setting: AttackSetting): Promise<Tally> {
 }
 
 /** Runs the honest prover. */
-export const runHonestTries: RunTries = (slice) => tallyTries('honest', slice, (random) => contentTry({}, random));
+export const runHonestTries: RunTries = (slice) => tallyTries('honest', slice, () => ({}));

@@ -24,7 +24,7 @@ import { CHECKED_AT_MS, grantBody, randomUuid } from './proof-file.ts';
 
 const FULL_TRIES = 3_000;
 const QUICK_TRIES = 40;
-const LEASES = 6;
+const LEASES = 3;
 const UNITS = [1, 2, 3].map((n) => `GPU-${String(n).repeat(8)}-0000-4000-8000-${String(n).repeat(12)}`);
 
 /** What a machine does with the lease that it must not give. */

@@ -2,7 +2,7 @@
  * Forged, edited and outdated proof files, given to the offline check that everybody has (`celium proof verify`). The last rows show what it cannot find: time is the
  * validator's word.
  */
-import { keyFromSeed, signDocument } from '@celium/chain';
+import { keyFromSeed, signDocument, toHex } from '@celium/chain';
 import { CeliumError, type ProofFile, type Receipt } from '@celium/contract';
 import { decidingReceipt, RECEIPT_VALID_MS } from '@celium/domain';
 import type { ProofClaim, ProofFigures, ProofTranscript } from '@celium/proof';
@@ -17,7 +17,7 @@ import type { Strategy } from './prover.ts';
 /** Files from which the forgeries of one slice are made in turn: making one costs more than checking it. */
 const FILES_PER_SLICE = 4;
 const FULL_TRIES = 3_000;
-const QUICK_TRIES = 24;
+const QUICK_TRIES = 16;
 
 interface Original extends MadeFile {
   parties: Parties;
@@ -122,81 +122,74 @@ function editedTranscript(file: ProofFile, random: RandomStream): ProofTranscrip
   return transcript;
 }
 
+type Forge = Forgery['forge'];
+
+/** One of these, in turn by lot. */
+const oneOf =
+  (...ways: readonly Forge[]): Forge =>
+  (original, random) =>
+    ways[random.below(ways.length)]!(original, random);
+
+const editsFigures: Forge = async ({ file }, random) => {
+  const body = structuredClone(file.receipt.body);
+  body.measured.workPerSecond += 1 + random.below(1_000);
+  return { ...file, receipt: { ...file.receipt, body } };
+};
+const signsForAnother: Forge = (original, random) => resigned(original, {}, keyFromSeed(random.bytes(32)));
+const raisesFigures: Forge = (original, random) => raised(original, FIGURES[random.below(FIGURES.length)]!);
+const sellsPass: Forge = async ({ bought }) => bought.file;
+const inventsFailure: Forge = (original) =>
+  resigned(original, { verdict: 'fail', reason: { code: 'skipped-work', message: 'invented' } });
+const editsTranscript: Forge = async ({ file }, random) => ({ ...file, transcript: editedTranscript(file, random) });
+const borrowsTranscript: Forge = async (original) => {
+  const { other } = original;
+  const { transcriptHash } = other.file.receipt.body;
+  const changed = await resigned(original, { transcriptHash, proof: figuresOf(other.file) } as Partial<Receipt>);
+  return { ...changed, transcript: other.file.transcript };
+};
+const forgesGrant: Forge = async ({ file }, random) => ({
+  ...file,
+  grant: await signDocument('grant', file.grant.body, keyFromSeed(random.bytes(32))),
+});
+const swapsGrant: Forge = async ({ file, parties }, random) => ({
+  ...file,
+  grant: await signDocument('grant', grantBody(random), parties.machine),
+});
+const swapsHostKey: Forge = (original, random) => resigned(original, { hostKeyHash: toHex(random.bytes(32)) });
+const shortensTime: Forge = (original) => {
+  const proof = figuresOf(original.file);
+  const elapsedMs = Math.max(1, Math.floor(proof.figures.elapsedMs / 2));
+  proof.figures.elapsedMs = elapsedMs;
+  proof.figures.measuredRateUnitsPerSecond = Math.floor((proof.figures.workUnits * 1000) / elapsedMs);
+  return resigned(original, { proof } as Partial<Receipt>);
+};
+
 const FORGERIES: readonly Forgery[] = [
   {
-    attack: 'figures edited without a signature',
+    attack: 'receipt edited, or signed by another in the validator’s name',
     targeted: true,
-    async forge({ file }, random) {
-      const body = structuredClone(file.receipt.body);
-      body.measured.workPerSecond += 1 + random.below(1_000);
-      return { ...file, receipt: { ...file.receipt, body } };
-    },
+    forge: oneOf(editsFigures, signsForAnother),
   },
   {
-    attack: 'signed by somebody else in the validator’s name',
+    attack: 'a lying validator signs a pass over wrong answers, a failure over right ones, or other figures',
     targeted: true,
-    forge: (original, random) => resigned(original, {}, keyFromSeed(random.bytes(32))),
+    forge: oneOf(sellsPass, inventsFailure, raisesFigures),
   },
   {
-    attack: 'a lying validator signs other work, limits, counts or rates',
+    attack: 'transcript edited, or that of another machine under a receipt of its own',
     targeted: true,
-    forge: (original, random) => raised(original, FIGURES[random.below(FIGURES.length)]!),
+    forge: oneOf(editsTranscript, borrowsTranscript),
   },
   {
-    attack: 'a lying validator signs a pass over answers that are wrong',
+    attack: 'grant of another key or another lease, or the host key of a man in the middle',
     targeted: true,
-    forge: async ({ bought }) => bought.file,
-  },
-  {
-    attack: 'a lying validator signs a content failure over answers that are right',
-    targeted: true,
-    forge: (original) => resigned(original, { verdict: 'fail', reason: { code: 'skipped-work', message: 'invented' } }),
-  },
-  {
-    attack: 'transcript edited',
-    targeted: true,
-    forge: async ({ file }, random) => ({ ...file, transcript: editedTranscript(file, random) }),
-  },
-  {
-    attack: 'transcript of another machine, its hash signed by the validator',
-    targeted: true,
-    forge: async (original) => {
-      const { other } = original;
-      const { transcriptHash } = other.file.receipt.body;
-      const receipt = await resigned(original, { transcriptHash, proof: figuresOf(other.file) } as Partial<Receipt>);
-      return { ...receipt, transcript: other.file.transcript };
-    },
-  },
-  {
-    attack: 'grant that another key signed',
-    targeted: true,
-    async forge({ file }, random) {
-      return { ...file, grant: await signDocument('grant', file.grant.body, keyFromSeed(random.bytes(32))) };
-    },
-  },
-  {
-    attack: 'another grant of the same machine',
-    targeted: true,
-    async forge({ file, parties }, random) {
-      return { ...file, grant: await signDocument('grant', grantBody(random), parties.machine) };
-    },
-  },
-  {
-    attack: 'host key of a man in the middle, receipt signed again',
-    targeted: true,
-    forge: (original, random) => resigned(original, { hostKeyHash: Buffer.from(random.bytes(32)).toString('hex') }),
+    forge: oneOf(forgesGrant, swapsGrant, swapsHostKey),
   },
   {
     attack: 'a lying validator signs a shorter time',
     targeted: false,
     note: 'time is the validator’s word: another validator’s fresh challenge is the check on it',
-    forge(original) {
-      const proof = figuresOf(original.file);
-      const elapsedMs = Math.max(1, Math.floor(proof.figures.elapsedMs / 2));
-      proof.figures.elapsedMs = elapsedMs;
-      proof.figures.measuredRateUnitsPerSecond = Math.floor((proof.figures.workUnits * 1000) / elapsedMs);
-      return resigned(original, { proof } as Partial<Receipt>);
-    },
+    forge: shortensTime,
   },
 ];
 

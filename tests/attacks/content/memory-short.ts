@@ -42,12 +42,11 @@ function inventsLeaves(share: number): Strategy {
 
 const NOTE = 'the memory of micro parameters has 32 leaves, so a missing cell costs at least 3.1 % of the leaves';
 
-const BY_TIME = 'whoever makes the missing cells again for walks and products is late: see the timing families';
+const BY_TIME = 'on a CPU no deadline tells who makes missing cells again, so the leaves alone have to show it';
 
 function short(what: string, share: number, make: (share: number) => Strategy): ContentAttack {
   const byTime = make === inventsLeaves;
-  const targeted = share >= (byTime ? 0.2 : 0.05);
-  return byStrategy(`${share * 100} % short, ${what}`, targeted, () => make(share), byTime ? BY_TIME : NOTE);
+  return byStrategy(`${share * 100} % short, ${what}`, share >= 0.05, () => make(share), byTime ? BY_TIME : NOTE);
 }
 
 export const { family, runTries } = contentFamily('memory-short', import.meta.url, [

@@ -6,7 +6,7 @@ import { type ProofClaim, proofParams } from '@celium/proof';
 import { composeReceipt } from '../../../apps/validator/src/check/receipt.ts';
 import type { RandomStream } from '../random.ts';
 import type { Strategy } from './prover.ts';
-import { type ContentTry, contentTry } from './trial.ts';
+import { type ContentTry, contentTry, prepare } from './trial.ts';
 
 /** When all of it happens, in unix milliseconds. */
 export const CHECKED_AT_MS = 1_790_000_000_000;
@@ -76,7 +76,10 @@ export async function makeProofFile(
     unit: 'cpu:rack-7',
     barrierId: toHex(random.bytes(16)),
   };
-  const tried = await contentTry(strategy, random, binding);
+  const tried = await contentTry(
+    prepare(() => strategy, random, binding),
+    random,
+  );
   const facts = {
     validator: parties.validator.ss58,
     hotkey: parties.hotkey.ss58,

@@ -27,6 +27,13 @@ export interface CommittedStep {
   tree: MerkleTree;
 }
 
+/** A chain that was made once; the same challenge up to the draw finds it made. */
+export interface MadeChain {
+  steps: CommittedStep[];
+  /** What was sent for each step. */
+  roots: Uint8Array[];
+}
+
 /** What a cheat knows when it answers a step. */
 export interface StepAtHand {
   device: ResidentDevice;
@@ -51,6 +58,9 @@ export interface Strategy {
   rewrite?(frame: ProverFrame, steps: readonly CommittedStep[]): ProverFrame | null;
 }
 
+/** So slow a path that a series has one probe: content tries are not about time. */
+const PONG_MS = 3_000;
+
 const encoder = new TextEncoder();
 
 /** The stream to such a prover. Roots come a millisecond apart on the given clock, so an honest one is never late. */
@@ -59,50 +69,56 @@ export function residentProver(
   deviceFor: (sizes: ChallengeSizes) => ResidentDevice,
   strategy: Strategy,
   random: RandomStream,
+  made: MadeChain,
 ): ProofTransport {
   let listener: (chunk: Uint8Array) => void = () => undefined;
   const read = lineReader('validator');
   let device: ResidentDevice | null = null;
   let sizes: ChallengeSizes | null = null;
   let seed: Uint8Array = new Uint8Array(32);
-  let steps: CommittedStep[] = [];
 
   const send = (frame: ProverFrame): void => {
-    const sent = strategy.rewrite === undefined ? frame : strategy.rewrite(frame, steps);
+    const sent = strategy.rewrite === undefined ? frame : strategy.rewrite(frame, made.steps);
     if (sent !== null) listener(encoder.encode(encodeLine('prover', encodeProverFrame(sent))));
   };
 
-  function runChain(startNonce: Uint8Array): void {
+  function makeChain(startNonce: Uint8Array): void {
     if (device === null || sizes === null) throw new Error('started before a challenge');
     let q = startChain(seed, startNonce);
-    steps = [];
     for (let step = 0; step < sizes.rounds * sizes.pattern.length; step++) {
       const kind = sizes.pattern[step % sizes.pattern.length]!;
       const at: StepAtHand = { device, sizes, kind, step, q, random };
       const digests = strategy.answer?.(at) ?? device.digests(kind, q);
       const committed = { digests, tree: buildTree(digests) };
       const root = strategy.commit?.(committed, at) ?? committed.tree.root;
-      steps.push(committed);
-      clock.setTimer(step + 1, () => send({ type: 'root', step, root }));
+      made.steps.push(committed);
+      made.roots.push(root);
       q = nextChainValue(q, root);
     }
   }
 
   function take(line: Uint8Array): void {
     const frame = parseValidatorFrame(line);
-    if (frame?.type === 'ping') clock.setTimer(1, () => send({ type: 'pong', token: frame.token }));
+    if (frame?.type === 'ping') clock.setTimer(PONG_MS, () => send({ type: 'pong', token: frame.token }));
     if (frame?.type === 'challenge') {
-      sizes = frame.sizes;
-      seed = strategy.seed?.(frame.seed) ?? frame.seed;
-      device = deviceFor(sizes);
-      device.fill(seed);
-      strategy.spoilMemory?.(device, sizes, random);
+      if (made.steps.length === 0) {
+        sizes = frame.sizes;
+        seed = strategy.seed?.(frame.seed) ?? frame.seed;
+        device = deviceFor(sizes);
+        device.fill(seed);
+        strategy.spoilMemory?.(device, sizes, random);
+      }
       clock.setTimer(1, () => send({ type: 'filled' }));
     }
-    if (frame?.type === 'start') runChain(frame.nonce);
+    if (frame?.type === 'start') {
+      if (made.steps.length === 0) makeChain(frame.nonce);
+      for (const [step, root] of made.roots.entries()) {
+        clock.setTimer(step + 1, () => send({ type: 'root', step, root }));
+      }
+    }
     if (frame?.type === 'open') {
       clock.setTimer(1, () => {
-        for (const { step, index } of frame.samples) send(openingOf(steps[step]!, step, index));
+        for (const { step, index } of frame.samples) send(openingOf(made.steps[step]!, step, index));
       });
     }
   }

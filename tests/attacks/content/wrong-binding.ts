@@ -12,7 +12,7 @@ import type { RandomStream } from '../random.ts';
 import { byStrategy, contentFamily, type ContentAttack } from './content-family.ts';
 import type { ResidentDevice } from './device.ts';
 import type { CommittedStep, Strategy } from './prover.ts';
-import { contentTry, randomBinding } from './trial.ts';
+import { randomBinding } from './trial.ts';
 
 /** What an earlier, honest challenge left behind: every step with its tree. */
 function recordChain(
@@ -69,26 +69,15 @@ function spliceByKind(kinds: readonly StepKind[]): Strategy {
 type Field = 'hotkey' | 'machineKey' | 'grantHash' | 'unit' | 'barrierId' | 'blockHash' | 'hostKeyHash';
 
 /**
- * An accomplice with the same nonce, and the same everything except these fields, answers for this machine: what a colluder, a copied unit or a man in the
- * middle could send at best. One field per try, in turn by lot.
+ * An accomplice with the same nonce, and the same everything except one of these fields, answers for this machine: what a colluder, a copied unit or a man in the middle could
+ * send at best. The field is drawn for every chain.
  */
 function boundTo(attack: string, fields: readonly Field[]): ContentAttack {
-  return {
-    attack,
-    targeted: true,
-    one(random: RandomStream) {
-      const binding = randomBinding(random);
-      const field = fields[random.below(fields.length)]!;
-      const foreign: ProofBinding = { ...binding, [field]: otherValue(field, random) };
-      // The nonce is the first thing that the validator draws; the accomplice is given it.
-      let nonce: Uint8Array | null = null;
-      const listening: RandomStream = {
-        ...random,
-        bytes: (count) => (nonce === null ? (nonce = random.bytes(count)) : random.bytes(count)),
-      };
-      return contentTry({ seed: () => deriveSeed(nonce!, foreign) }, listening, binding);
-    },
-  };
+  return byStrategy(attack, true, ({ binding, nonce, random }) => {
+    const field = fields[random.below(fields.length)]!;
+    const foreign = { ...binding, [field]: otherValue(field, random) };
+    return { seed: () => deriveSeed(nonce, foreign) };
+  });
 }
 
 function otherValue(field: Field, random: RandomStream): string {

@@ -8,13 +8,12 @@ import {
   type ProofParams,
   proofParams,
   type Purpose,
-  PURPOSES,
+  type Sample,
   SIZE_CLASSES,
   type SizeClass,
   stepKind,
 } from '@celium/proof';
 import {
-  addTallies,
   type AttackFamily,
   type AttackRow,
   composeRow,
@@ -85,60 +84,65 @@ const CHEATS: readonly Cheat[] = [
   },
 ];
 
-const SEPARATOR = ' @ ';
-
 /** Where the wrong answers lie does not matter to a uniform draw: the last ones of each step are wrong. */
-function isCaught(cheat: Cheat, params: ProofParams, nonce: Uint8Array, last: Uint8Array): boolean {
-  return drawSamples(params, nonce, last).some(({ step, index }) => {
+function isCaught(cheat: Cheat, params: ProofParams, samples: readonly Sample[]): boolean {
+  return samples.some(({ step, index }) => {
     const kind = stepKind(params, step);
     const axis: Axis = kind === 'sweep' ? 'leaf' : kind === 'walk' ? 'walk' : 'tile';
-    const right = answerCount(params, kind) * (1 - cheat.wrong(axis, params));
-    return index >= right;
+    return index >= answerCount(params, kind) * (1 - cheat.wrong(axis, params));
   });
 }
 
+const SEPARATOR = ' @ ';
+
+/** Draws for one purpose and class, which all cheats of that purpose have to pass: `reasons` counts the draws that caught each. */
 export const runTries: RunTries = async ({ attack, from, to, seed }) => {
-  const [name, sizeClass] = attack.split(SEPARATOR);
-  const cost = PURPOSES.find((purpose) => `cost ${purpose}` === name);
-  if (cost !== undefined) return costOfProof(proofParams(sizeClass as SizeClass, cost));
-  const cheat = CHEATS.find((known) => known.attack === name);
-  if (cheat === undefined) throw new Error(`no attack ${attack}`);
-  const params = proofParams(sizeClass as SizeClass, cheat.purpose);
-  const tally = emptyTally();
+  const [purpose, sizeClass] = attack.split(SEPARATOR) as [Purpose, SizeClass];
+  const params = proofParams(sizeClass, purpose);
+  const cheats = CHEATS.filter((cheat) => cheat.purpose === purpose);
+  const tally = from === 0 ? costOfProof(params) : emptyTally();
   for (let number = from; number < to; number++) {
     const random = randomStream('sampling', attack, seed, number);
+    const samples = drawSamples(params, random.bytes(32), random.bytes(32));
     tally.tries += 1;
-    if (isCaught(cheat, params, random.bytes(32), random.bytes(32))) tally.detected += 1;
+    for (const cheat of cheats) {
+      if (isCaught(cheat, params, samples)) tally.reasons[cheat.attack] = (tally.reasons[cheat.attack] ?? 0) + 1;
+    }
   }
   return tally;
 };
+
+/** One class for each set of sample counts, with the tallies of its draws. */
+interface Drawn {
+  sizeClass: SizeClass;
+  tally: Tally;
+}
+
+function classesOf(purpose: Purpose): SizeClass[] {
+  const byCounts = new Map<string, SizeClass>();
+  for (const name of GPU_CLASSES) byCounts.set(JSON.stringify(proofParams(name, purpose).audit), name);
+  return [...byCounts.values()];
+}
 
 export const family: AttackFamily = {
   name: 'sampling',
   run: 'content',
   inQuick: true,
   async play({ quick, seed, threads, progress }) {
-    const classes = quick ? GPU_CLASSES.slice(0, 1) : GPU_CLASSES;
     const rows: AttackRow[] = [];
-    const costs = new Map<string, Tally>();
-    const costOf = async (purpose: Purpose, sizeClass: SizeClass): Promise<Tally> => {
-      const name = `cost ${purpose}${SEPARATOR}${sizeClass}`;
-      const known = costs.get(name) ?? (await threads.run(new URL(import.meta.url), name, 1, seed));
-      costs.set(name, known);
-      return known;
-    };
-    for (const cheat of CHEATS) {
-      let worst: { tally: Tally; sizeClass: SizeClass } | null = null;
-      for (const sizeClass of classes) {
-        const name = cheat.attack + SEPARATOR + sizeClass;
+    for (const purpose of ['onboarding', 'routine'] as const) {
+      const drawn: Drawn[] = [];
+      for (const sizeClass of classesOf(purpose).slice(0, quick ? 1 : undefined)) {
+        const name = purpose + SEPARATOR + sizeClass;
         const tally = await threads.run(new URL(import.meta.url), name, quick ? QUICK_TRIES : FULL_TRIES, seed);
-        if (worst === null || tally.detected < worst.tally.detected) worst = { tally, sizeClass };
+        drawn.push({ sizeClass, tally });
+        progress(`  ${purpose} draws of ${sizeClass}: ${JSON.stringify(tally.reasons)}`);
       }
-      if (worst === null) throw new Error('there is no class for GPUs');
-      rows.push(
-        rowOf(cheat, addTallies(worst.tally, await costOf(cheat.purpose, worst.sizeClass)), worst.sizeClass, quick),
-      );
-      progress(`  ${cheat.attack}: ${worst.tally.detected} of ${worst.tally.tries} on ${worst.sizeClass}`);
+      for (const cheat of CHEATS.filter((known) => known.purpose === purpose)) {
+        const caught = ({ tally }: Drawn): number => tally.reasons[cheat.attack] ?? 0;
+        const worst = drawn.reduce((least, next) => (caught(next) < caught(least) ? next : least));
+        rows.push(rowOf(cheat, { ...worst.tally, detected: caught(worst), reasons: {} }, worst.sizeClass, quick));
+      }
     }
     return { rows, notRun: [] };
   },
@@ -152,7 +156,7 @@ function rowOf(
 ): AttackRow {
   const { tiles, leaves, walks } = proofParams(sizeClass, purpose).audit;
   const target: DetectionTarget | null = targeted ? { of: 'rate', atLeast: quick ? 0.98 : 0.999 } : null;
-  const drawn = `of all GPU classes the one where it is caught least: ${sizeClass} with ${tiles} tiles, ${leaves} leaves, ${walks} walks`;
+  const drawn = `of all sample counts of GPU classes those with which it is caught least, ${sizeClass}: ${tiles} tiles, ${leaves} leaves, ${walks} walks`;
   const head = { family: 'sampling', attack, run: 'content', target, honestTarget: null, simulated: true } as const;
   // A draw over right answers finds nothing wrong: there is nothing to count beside it.
   return composeRow({ ...head, note: note === undefined ? drawn : `${note}; ${drawn}` }, tally, emptyTally());

@@ -53,9 +53,9 @@ export interface TimedChain {
   stepMs: readonly number[];
 }
 
-/** The chain of a full-size GPU. */
+/** The chain of one H200. */
 export function timedChain(purpose: Purpose): TimedChain {
-  const params = proofParams('gpu', purpose);
+  const params = proofParams('gpu-hopper', purpose);
   const stepMs = Array.from({ length: stepCount(params) }, (_, step) =>
     referenceStepMs(params, stepKind(params, step)),
   );
