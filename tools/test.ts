@@ -1,4 +1,4 @@
-/** `./celium test`: set-up, checks, unit tests, end-to-end tests; its very last line is `N passed, N failed`. */
+/** `./celium test`: set-up, checks, unit tests, end-to-end tests, quick attacks; its very last line is `N passed, N failed`. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,11 +9,13 @@ import { countTests, type Counts, type VitestReport } from './test-counts.ts';
 const SETUP_TIMEOUT_MS = 8 * 60_000;
 const UNIT_TIMEOUT_MS = 12 * 60_000;
 const E2E_TIMEOUT_MS = 15 * 60_000;
+const ATTACKS_TIMEOUT_MS = 8 * 60_000;
 
-const stages = ['setup', 'check', 'unit', 'e2e'] as const;
+const stages = ['setup', 'check', 'unit', 'e2e', 'attacks'] as const;
 const usage = `usage: ./celium test [${stages.join('|')}]...
 
-  Without arguments all four stages run: Docker Engine and base image, checks, unit tests, end-to-end tests.
+  Without arguments all five stages run: Docker Engine and base image, checks, unit tests, end-to-end tests, and the
+  quick run of the attack suite (npm run attacks -- --quick).
 `;
 
 process.exitCode = await main(process.argv.slice(2));
@@ -38,6 +40,7 @@ async function main(args: string[]): Promise<number> {
     }
     if (wanted.includes('unit')) add(await runTests('unit', UNIT_TIMEOUT_MS));
     if (wanted.includes('e2e')) add(await runTests('e2e', E2E_TIMEOUT_MS));
+    if (wanted.includes('attacks')) add(await playAttacks());
   }
   process.stdout.write(`whole run: ${((performance.now() - startedMs) / 1000).toFixed(0)} s\n`);
   process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
@@ -49,6 +52,18 @@ async function setUp(): Promise<Counts> {
     name: 'set-up',
     argv: [process.execPath, join(checkout, 'apps/agent/src/engine/main.ts'), 'prepare'],
     timeoutMs: SETUP_TIMEOUT_MS,
+    live: true,
+  });
+  printOutcome(outcome, true);
+  return outcome.ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+/** Real cheats, few of each: one test, which fails when a target is missed or an honest machine is refused. */
+async function playAttacks(): Promise<Counts> {
+  const outcome = await runStep({
+    name: 'attacks',
+    argv: [process.execPath, join(checkout, 'tests/attacks/main.ts'), '--quick'],
+    timeoutMs: ATTACKS_TIMEOUT_MS,
     live: true,
   });
   printOutcome(outcome, true);

@@ -6,18 +6,25 @@ import { runSteps, uniformSpeed } from './paced-device.ts';
 import { failsAfterRetries } from './retries.ts';
 import { type TimedAttack, type TimedSetting, timingFamily } from './timing-family.ts';
 
-/** How the device's owner divides it: all at once, or one after the other. */
-type Slicing = 'equal slices' | 'one first';
+/** How the device's owner divides it: all at once, one after the other in a fixed order, or first whoever failed at the barrier before. */
+type Slicing = 'equal slices' | 'one first' | 'first who failed before';
 
 /** One barrier: which registrations fail. Memory is taken as if all fills had room, which 95 % twice have not: time alone has to tell. */
-function barrier({ chain, random, isLate }: TimedSetting, slots: number, slicing: Slicing): boolean[] {
-  return Array.from({ length: slots }, (_, slot) => {
+function barrier({ chain, random, isLate }: TimedSetting, order: readonly number[], slicing: Slicing): boolean[] {
+  const fails: boolean[] = [];
+  for (const [place, slot] of order.entries()) {
     const stepMs = runSteps(chain, uniformSpeed(1), random);
-    if (slicing === 'equal slices') return isLate({ stepMs: stepMs.map((ms) => ms * slots) });
-    const before = stepMs.reduce((sum, ms) => sum + ms, 0) * slot;
-    return isLate({ stepMs: stepMs.map((ms, step) => (step === 0 ? ms + before : ms)) });
-  });
+    const beforeMs = stepMs.reduce((sum, ms) => sum + ms, 0) * place;
+    fails[slot] =
+      slicing === 'equal slices'
+        ? isLate({ stepMs: stepMs.map((ms) => ms * order.length) })
+        : isLate({ stepMs: stepMs.map((ms, step) => (step === 0 ? ms + beforeMs : ms)) });
+  }
+  return fails;
 }
+
+/** Barriers that are looked at: whatever order the owner takes, two failures of three fall on somebody within them. */
+const BARRIERS = 5;
 
 function shared(slots: number, slicing: Slicing): TimedAttack {
   return {
@@ -25,12 +32,22 @@ function shared(slots: number, slicing: Slicing): TimedAttack {
     targeted: true,
     rows: 'worst link',
     isCaught(setting) {
-      // All registrations are in each barrier; each one's failures follow the rule of repetition.
-      const rounds = Array.from({ length: 3 }, () => barrier(setting, slots, slicing));
-      return Array.from({ length: slots }, (_, slot) => slot).some((slot) => {
-        let round = 0;
-        return failsAfterRetries(() => rounds[round++]![slot]!);
-      });
+      // All registrations are in each barrier; whoever fails at one is judged by the next two.
+      let order = Array.from({ length: slots }, (_, slot) => slot);
+      const rounds: boolean[][] = [];
+      for (let round = 0; round < BARRIERS; round++) {
+        const fails = barrier(setting, order, slicing);
+        rounds.push(fails);
+        if (slicing === 'first who failed before') {
+          order = order.toSorted((one, other) => Number(fails[other]) - Number(fails[one]));
+        }
+      }
+      return order.some((slot) =>
+        rounds.slice(0, BARRIERS - 2).some((fails, round) => {
+          const repeats = [fails[slot]!, rounds[round + 1]![slot]!, rounds[round + 2]![slot]!];
+          return failsAfterRetries(() => repeats.shift()!);
+        }),
+      );
     },
   };
 }
@@ -43,7 +60,8 @@ function sharedButRetriedAlone(slots: number, slicing: Slicing): TimedAttack {
     rows: 'worst link',
     isCaught(setting) {
       const alone = (): boolean => setting.isLate({ stepMs: runSteps(setting.chain, uniformSpeed(1), setting.random) });
-      return barrier(setting, slots, slicing).some((failed) => {
+      const order = Array.from({ length: slots }, (_, slot) => slot);
+      return barrier(setting, order, slicing).some((failed) => {
         let first = true;
         return failsAfterRetries(() => {
           if (!first) return alone();
@@ -60,5 +78,6 @@ export const { family, runTries } = timingFamily('shared-device', import.meta.ur
   shared(4, 'equal slices'),
   shared(2, 'one first'),
   shared(4, 'one first'),
+  shared(2, 'first who failed before'),
   sharedButRetriedAlone(2, 'one first'),
 ]);
