@@ -4,11 +4,13 @@ import { expect, test } from 'vitest';
 import { BINDING, challenge, DECLARED_RATE, seededBytes } from '../tests/fixtures.ts';
 import { inMemoryProver } from '../tests/in-memory-prover.ts';
 import { virtualClock } from '../tests/virtual-clock.ts';
+import { auditTranscript } from './audit.ts';
 import { CHALLENGE_LIMITS, runChallenge } from './challenge.ts';
 import type { ProofTransport } from './contracts.ts';
 import { PROOF_FAILURES } from './failures.ts';
 import { encodeLine } from './lines.ts';
-import { proofParams } from './params.ts';
+import { isLongLink } from './link.ts';
+import { proofParams, stepCount } from './params.ts';
 import { plainKernels } from './plain-kernels.ts';
 
 test('an honest prover is accepted, onboarding and routine', async () => {
@@ -127,6 +129,32 @@ test('all units of a machine wait for the barrier, and a start that is called of
   });
   expect(result.failure?.code).toBe('aborted');
   expect(result.transcript.startNonce).toBe('');
+});
+
+test('a routine check over a far link, or one that loses packets, is asked for the long chain', async () => {
+  for (const [probeDelayMs, purpose] of [
+    [20, 'routine'],
+    [100, 'routine-long'],
+  ] as const) {
+    const clock = virtualClock();
+    const { transcript } = await runChallenge({
+      transport: inMemoryProver(clock, { probeDelayMs: 2 * probeDelayMs }),
+      clock,
+      randomBytes: seededBytes(3),
+      params: proofParams('micro', 'routine'),
+      longParams: proofParams('micro', 'routine-long'),
+      binding: BINDING,
+      declaredRateUnitsPerSecond: DECLARED_RATE,
+    });
+    expect(transcript.params.purpose).toBe(purpose);
+    expect(transcript.roots.length).toBe(stepCount(proofParams('micro', purpose)));
+    expect(auditTranscript(transcript).ok).toBe(true);
+  }
+  expect(isLongLink([20, 21, 25, 219])).toBe(false);
+  expect(isLongLink([20, 21, 25, 220])).toBe(true);
+  expect(isLongLink([179])).toBe(false);
+  expect(isLongLink([181, 180])).toBe(true);
+  expect(isLongLink([])).toBe(false);
 });
 
 /** A stream that sends `chunks` and then nothing. */

@@ -9,7 +9,7 @@ import type {
   ProofClock,
   ProofTransport,
 } from './contracts.ts';
-import { chainWorkUnits, deadlineMs, fillWorkUnits, MAX_RTT_CREDIT_MS } from './deadline.ts';
+import { chainWorkUnits, deadlineMs, fillWorkUnits, judgedRate, MAX_RTT_CREDIT_MS } from './deadline.ts';
 import { drawSamples, type Sample } from './draw.ts';
 import { failure, type ProofFailure, type ProofFailureCode } from './failures.ts';
 import {
@@ -23,6 +23,7 @@ import {
   type ValidatorFrame,
 } from './frames.ts';
 import { encodeLine } from './lines.ts';
+import { isLongLink } from './link.ts';
 import { type ArrivedFrame, type Delivery, type Mailbox, type MailboxBounds, openMailbox } from './mailbox.ts';
 import { paramsName, type ProofParams, stepCount } from './params.ts';
 
@@ -52,8 +53,10 @@ export interface ChallengeOptions {
   /** Cryptographic randomness. */
   randomBytes(count: number): Uint8Array;
   params: ProofParams;
+  /** Asked instead of `params` where the probes show a link on which a short chain cannot be timed (`isLongLink`). */
+  longParams?: ProofParams;
   binding: ProofBinding;
-  /** What the machine declares, or the class reference; below the floor it counts as the floor. */
+  /** What a CPU machine declares; below the floor it counts as the floor, and for a GPU it does not count (`judgedRate`). */
   declaredRateUnitsPerSecond: number;
   /** Awaited after `filled` and before `start`, so that all units of a machine start together. A rejection aborts the challenge. */
   beforeStart?(): Promise<void>;
@@ -71,6 +74,8 @@ class ChallengeEnd extends Error {
 
 interface Session {
   options: ChallengeOptions;
+  /** What is asked: decided by the first probes. */
+  params: ProofParams;
   mailbox: Mailbox;
   result: ChallengeResult;
 }
@@ -94,7 +99,8 @@ export async function runChallenge(options: ChallengeOptions): Promise<Challenge
     failure: null,
     claimedDevice: null,
   };
-  const session: Session = { options, mailbox: openMailbox(transport, clock, proverBounds(params)), result };
+  const bounds = proverBounds(options.longParams ?? params);
+  const session: Session = { options, params, mailbox: openMailbox(transport, clock, bounds), result };
   const abort = (): void => session.mailbox.fail(failure('aborted'));
   signal?.addEventListener('abort', abort, { once: true });
   if (signal?.aborted) abort();
@@ -127,9 +133,13 @@ export function proverBounds(params: ProofParams): MailboxBounds {
 }
 
 async function converse(session: Session, seed: Uint8Array): Promise<void> {
-  const { params, clock, randomBytes } = session.options;
+  const { clock, randomBytes, longParams } = session.options;
   session.result.claimedDevice = await greet(session);
   await probe(session);
+  if (longParams !== undefined && isLongLink(session.result.timing.rttMs)) {
+    session.params = longParams;
+    session.result.transcript.params = paramsName(longParams);
+  }
   await fill(session, seed);
   try {
     await session.options.beforeStart?.();
@@ -144,7 +154,7 @@ async function converse(session: Session, seed: Uint8Array): Promise<void> {
   const auditNonce = randomBytes(HASH_BYTES);
   session.result.transcript.auditNonce = toHex(auditNonce);
   await probe(session);
-  await collectOpenings(session, drawSamples(params, auditNonce, lastValue));
+  await collectOpenings(session, drawSamples(session.params, auditNonce, lastValue));
 }
 
 function send(session: Session, frame: ValidatorFrame): void {
@@ -209,9 +219,10 @@ async function probe(session: Session): Promise<void> {
 }
 
 async function fill(session: Session, seed: Uint8Array): Promise<void> {
-  const { params, clock, declaredRateUnitsPerSecond } = session.options;
+  const { params } = session;
+  const { clock, declaredRateUnitsPerSecond } = session.options;
   const rttMs = session.result.timing.rttMinMs ?? 0;
-  const workMs = deadlineMs(fillWorkUnits(params), declaredRateUnitsPerSecond, 0);
+  const workMs = deadlineMs(fillWorkUnits(params), judgedRate(params, declaredRateUnitsPerSecond), 0);
   const limitMs = 2 * workMs + rttMs + CHALLENGE_LIMITS.fillSlackMs;
   const sentAtMs = clock.nowMs();
   send(session, { type: 'challenge', seed, sizes: params });
@@ -222,10 +233,12 @@ async function fill(session: Session, seed: Uint8Array): Promise<void> {
 
 /** Takes the roots in order and returns the chain value after the last. Gives up when not even the largest network credit could save it. */
 async function collectRoots(session: Session, firstValue: Uint8Array, startedAtMs: number): Promise<Uint8Array> {
-  const { params, clock, declaredRateUnitsPerSecond } = session.options;
+  const { params } = session;
+  const { clock, declaredRateUnitsPerSecond } = session.options;
   const { transcript, timing } = session.result;
   // A millisecond more, so that whoever is given up is beyond the limit also in whole milliseconds.
-  const limitMs = deadlineMs(chainWorkUnits(params), declaredRateUnitsPerSecond, MAX_RTT_CREDIT_MS) + 1;
+  const rate = judgedRate(params, declaredRateUnitsPerSecond);
+  const limitMs = deadlineMs(chainWorkUnits(params), rate, MAX_RTT_CREDIT_MS) + 1;
   const steps = stepCount(params);
   let q = firstValue;
   for (let step = 0; step < steps; step++) {

@@ -1,7 +1,7 @@
 /** From an observed challenge to the claim that a validator signs, and back: the offline check of a claim against its transcript. */
 import { auditTranscript, type KernelFactory } from './audit.ts';
 import type { AuditOutcome, ChallengeResult, ProofClaim, ProofFigures, ProofTranscript } from './contracts.ts';
-import { chainWorkUnits, judgeDeadline } from './deadline.ts';
+import { chainWorkUnits, judgedRate, judgeDeadline } from './deadline.ts';
 import { failure, type ProofFailure } from './failures.ts';
 import { paramsByName, type ProofParams } from './params.ts';
 import { hashTranscript } from './transcript.ts';
@@ -46,7 +46,7 @@ function measure(
   const workUnits = chainWorkUnits(params);
   const elapsedMs = timing.elapsedMs === null ? UNSEEN : Math.ceil(timing.elapsedMs);
   const rttMinMs = timing.rttMinMs === null ? UNSEEN : Math.ceil(timing.rttMinMs);
-  const rate = Math.max(0, Math.floor(declaredRateUnitsPerSecond));
+  const rate = judgedRate(params, declaredRateUnitsPerSecond);
   const { tiles, leaves, walks } = audit?.checked ?? { tiles: 0, leaves: 0, walks: 0 };
   return {
     workUnits,
@@ -140,6 +140,7 @@ function figuresFollow({ figures, verdict }: ProofClaim, params: ProofParams, au
   return (
     workUnits === chainWorkUnits(params) &&
     memoryBytes === params.memoryBytes &&
+    declaredRateUnitsPerSecond === judgedRate(params, declaredRateUnitsPerSecond) &&
     limitMs === limitOf(workUnits, declaredRateUnitsPerSecond, rttMinMs) &&
     figures.measuredRateUnitsPerSecond === measuredRate(workUnits, elapsedMs) &&
     (verdict === 'fail' || counted)

@@ -1,5 +1,6 @@
 /** CGP-1, the Celium GPU proof: parameters, validator side, exact audit, transcripts and their offline check. */
 export { auditTranscript, countWrongAnswers, type KernelFactory, type SampledAnswer } from './audit.ts';
+export { type AxisFigures, axisFigures, ratesOf } from './axes.ts';
 export { Barrier } from './barrier.ts';
 export { fromHex, toHex } from './bytes.ts';
 export { chainValues, deriveSeed, nextChainValue, startChain } from './chain.ts';
@@ -24,10 +25,10 @@ export {
 export * from './machine/disk-blocks.ts';
 export * from './machine/frames.ts';
 export * from './machine/responder.ts';
+export { isLongLink } from './link.ts';
 export { buildTree, merklePath, type MerkleTree, pathLength, rootOfPath } from './merkle.ts';
 export * from './params.ts';
 export { plainKernels } from './plain-kernels.ts';
-export { type ObservedRates, ratesOf } from './rates.ts';
 export { PROVER_IN_POD, proverShellCommand } from './shell.ts';
 export { encodeTranscript, hashTranscript, isProofTranscript, parseTranscript } from './transcript.ts';
 export {

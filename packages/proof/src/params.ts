@@ -136,6 +136,12 @@ export function proofParams(sizeClass: SizeClass, purpose: Purpose, memoryBytes?
   };
 }
 
+/** The record for a unit by what is claimed of it: a size class by name (`gpu` where this program knows no such class) and, for a GPU, its memory. */
+export function paramsForClaim(sizeClass: string, purpose: Purpose, claimedBytes: number): ProofParams {
+  const known = SIZE_CLASSES.find((one) => one === sizeClass) ?? 'gpu';
+  return proofParams(known, purpose, isGpuClass(known) ? bytesToFill(claimedBytes) : undefined);
+}
+
 function roundsOf({ rounds }: ClassSizes, oneRound: ChallengeSizes, purpose: Purpose): number {
   if ('pace' in rounds) return Math.ceil(CHAIN_SECONDS[purpose] / chainSecondsAt(oneRound, rounds.pace));
   return purpose === 'routine' ? rounds.short : rounds.long;

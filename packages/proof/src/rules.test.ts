@@ -4,14 +4,17 @@ import { expect, test } from 'vitest';
 import { BINDING, seededBytes } from '../tests/fixtures.ts';
 import { equalBytes, toHex } from './bytes.ts';
 import { deriveSeed } from './chain.ts';
-import { chainWorkUnits, judgeDeadline, MIN_DECLARED_RATE_UNITS_PER_SECOND } from './deadline.ts';
+import { axisFigures } from './axes.ts';
+import { chainWorkUnits, judgedRate, judgeDeadline, MIN_DECLARED_RATE_UNITS_PER_SECOND } from './deadline.ts';
 import { drawSamples } from './draw.ts';
 import { buildTree, merklePath, pathLength, rootOfPath } from './merkle.ts';
 import { encodeProverFrame, type ProverFrame } from './frames.ts';
 import { encodeLine } from './lines.ts';
 import {
   answerCount,
+  type AxisRates,
   bytesToFill,
+  chainAmounts,
   CHAIN_SECONDS,
   chainSecondsAt,
   isGpuClass,
@@ -20,6 +23,7 @@ import {
   proofParams,
   PURPOSES,
   SIZE_CLASSES,
+  type SizeClass,
   STEP_KINDS,
   stepCount,
   stepKind,
@@ -220,6 +224,43 @@ test('a proof has at most 200 kB at every GPU class', () => {
 function lineBytes(frame: ProverFrame): number {
   return encodeLine('prover', encodeProverFrame(frame)).length;
 }
+
+test('a GPU is judged at its class alone, and a card that lacks 15 % of the memory is late, however fast it is', () => {
+  for (const sizeClass of SIZE_CLASSES.filter(isGpuClass)) {
+    const params = proofParams(sizeClass, 'onboarding');
+    const rateUnitsPerSecond = judgedRate(params, 1e9);
+    expect(rateUnitsPerSecond).toBe(judgedRate(params, 0));
+    const workUnits = chainWorkUnits(params);
+    expect(workUnits).toBeGreaterThanOrEqual(20_000);
+    const { limitMs } = judgeDeadline({ elapsedMs: 0, workUnits, rateUnitsPerSecond, rttMinMs: 20 });
+    // Making a share e of the memory again costs 256 e sweeps for each sweep, here at the rates of the fastest card.
+    const sweepMs = (1000 * chainAmounts(params).sweptBytes) / paceOf(sizeClass).sweptBytes;
+    const shortMs = workUnits + 0.15 * 256 * sweepMs;
+    expect(shortMs).toBeGreaterThan(limitMs);
+  }
+});
+
+function paceOf(sizeClass: SizeClass): AxisRates {
+  const { rounds } = SIZES[sizeClass];
+  if (!('pace' in rounds)) throw new Error(`${sizeClass} has no pace`);
+  return rounds.pace;
+}
+
+test('a root that is held back makes the next step look fast, and the whole run no faster', () => {
+  const params = proofParams('micro', 'routine');
+  const steps = stepCount(params);
+  const honest = Array.from({ length: steps }, (_, step) => (step + 1) * 10);
+  // Each sweep's root comes with the root of the product behind it.
+  const shifted = honest.map((atMs, step) => (step % params.pattern.length === 0 ? atMs + 10 : atMs));
+  const [plain, lifted] = [honest, shifted].map((rootArrivalsMs) => axisFigures(params, { rootArrivalsMs }));
+  expect(plain!.observed.int8Ops).toBeGreaterThan(0);
+  expect(lifted!.observed.sweptBytes).toBeLessThan(plain!.observed.sweptBytes);
+  expect(lifted!.atLeast).toEqual(plain!.atLeast);
+  for (const axis of ['sweptBytes', 'hops', 'int8Ops', 'bf16Ops'] as const) {
+    expect(plain!.atLeast[axis]).toBeLessThanOrEqual(plain!.observed[axis]);
+  }
+  expect(axisFigures(params, { rootArrivalsMs: honest.slice(1) }).observed.hops).toBe(0);
+});
 
 test('a parameter record follows from its name, and unknown names have none', () => {
   for (const sizeClass of SIZE_CLASSES) {

@@ -52,6 +52,14 @@ export interface AxisRates {
   bf16Ops: number;
 }
 
+/** How fast a GPU class is. */
+export interface GpuPace {
+  /** The rates of its fastest card. */
+  pace: AxisRates;
+  /** The share of the pace below which a run is late: under that of the slowest card of the class. */
+  leastShare: number;
+}
+
 /** What a class fixes, apart from memory and rounds. */
 export interface ClassSizes {
   /** Bytes filled where a challenge names none. */
@@ -65,7 +73,7 @@ export interface ClassSizes {
   hopsPerWalk: number;
   pattern: readonly StepKind[];
   /** Fixed for the CPU classes; for a GPU the rounds that its pace does in 20 s, or in 10 s. */
-  rounds: { long: number; short: number } | { pace: AxisRates };
+  rounds: { long: number; short: number } | GpuPace;
   audit: { onboarding: SampleSizes; routine: SampleSizes };
 }
 
@@ -80,7 +88,7 @@ const PATTERN: readonly StepKind[] = ['sweep', 'int8', 'int8', 'int8', 'walk', '
 const GPU_PATTERN: readonly StepKind[] = ['sweep', 'int8', 'walk', 'bf16'];
 
 /** The rates of the fastest card of a class: 0.90 of its memory's and 0.85 of its tensor cores' peak, a hop for every 16th cell that could be read. */
-function pace(gigabytesPerSecond: number, int8Tops: number, bf16Tflops: number): { pace: AxisRates } {
+function pace(gigabytesPerSecond: number, int8Tops: number, bf16Tflops: number, leastShare: number): GpuPace {
   const bytes = gigabytesPerSecond * 1e9;
   return {
     pace: {
@@ -89,6 +97,7 @@ function pace(gigabytesPerSecond: number, int8Tops: number, bf16Tflops: number):
       int8Ops: 0.85 * int8Tops * 1e12,
       bf16Ops: 0.85 * bf16Tflops * 1e12,
     },
+    leastShare,
   };
 }
 
@@ -135,7 +144,7 @@ export const SIZES: Record<SizeClass, ClassSizes> = {
     fillIterations: 1664,
     segmentBytes: { onboarding: 8192, routine: 16_384 },
     hopsPerWalk: 128,
-    rounds: pace(1792, 1000, 500),
+    rounds: pace(1792, 1000, 500, 0.1),
     audit: { onboarding: { tiles: 70, leaves: 70, walks: 70 }, routine: { tiles: 20, leaves: 16, walks: 8 } },
   },
   'gpu-b300': {
@@ -147,7 +156,7 @@ export const SIZES: Record<SizeClass, ClassSizes> = {
     segmentBytes: { onboarding: 2048, routine: 16_384 },
     // Its INT8 is a tenth of its neighbours': BF16 alone decides.
     pattern: ['sweep', 'bf16', 'walk', 'bf16'],
-    rounds: pace(8000, 1, 2250),
+    rounds: pace(8000, 1, 2250, 0.9),
     audit: { onboarding: { tiles: 70, leaves: 70, walks: 70 }, routine: ROUTINE },
   },
   'gpu-b200': {
@@ -157,7 +166,7 @@ export const SIZES: Record<SizeClass, ClassSizes> = {
     productSize: 65_536,
     productDepth: 32_768,
     segmentBytes: { onboarding: 2048, routine: 16_384 },
-    rounds: pace(8000, 4500, 2250),
+    rounds: pace(8000, 4500, 2250, 0.5),
     audit: { onboarding: { tiles: 68, leaves: 68, walks: 68 }, routine: ROUTINE },
   },
   'gpu-hopper': {
@@ -166,7 +175,7 @@ export const SIZES: Record<SizeClass, ClassSizes> = {
     fillIterations: 320,
     productSize: 65_536,
     segmentBytes: { onboarding: 1024, routine: 16_384 },
-    rounds: pace(4800, 1979, 989),
+    rounds: pace(4800, 1979, 989, 0.38),
     audit: { onboarding: { tiles: 70, leaves: 70, walks: 70 }, routine: ROUTINE },
   },
   'gpu-ampere': {
@@ -174,7 +183,7 @@ export const SIZES: Record<SizeClass, ClassSizes> = {
     memoryBytes: 80 * GIB,
     fillIterations: 320,
     segmentBytes: { onboarding: 1024, routine: 16_384 },
-    rounds: pace(2039, 624, 312),
+    rounds: pace(2039, 624, 312, 0.45),
   },
   'gpu-slice': {
     ...GPU,
@@ -183,7 +192,7 @@ export const SIZES: Record<SizeClass, ClassSizes> = {
     productSize: 16_384,
     segmentBytes: { onboarding: 1024, routine: 16_384 },
     walkers: 262_144,
-    rounds: pace(970, 283, 142),
+    rounds: pace(970, 283, 142, 0.23),
   },
   'gpu-ada': {
     ...GPU,
@@ -191,7 +200,7 @@ export const SIZES: Record<SizeClass, ClassSizes> = {
     fillIterations: 1152,
     segmentBytes: { onboarding: 4096, routine: 16_384 },
     hopsPerWalk: 128,
-    rounds: pace(1008, 733, 364),
+    rounds: pace(1008, 733, 364, 0.3),
     audit: { onboarding: ONBOARDING, routine: { tiles: 24, leaves: 20, walks: 8 } },
   },
   'gpu-gddr6': {
@@ -201,6 +210,6 @@ export const SIZES: Record<SizeClass, ClassSizes> = {
     productDepth: 8192,
     segmentBytes: { onboarding: 2048, routine: 8192 },
     hopsPerWalk: 128,
-    rounds: pace(936, 310, 155),
+    rounds: pace(936, 310, 155, 0.35),
   },
 };

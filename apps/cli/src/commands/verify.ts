@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { buildCommand } from '@stricli/core';
 import { connectChain, decodeSs58, documentHash, toHex, verifyDocument } from '@celium/chain';
 import { CeliumError, type Offer, type Rental, type Signed, type VerificationFile } from '@celium/contract';
-import { isCpuUnit, printable } from '@celium/domain';
-import { proofParams } from '@celium/proof';
+import { challengeSizeClass, claimedGpu, isCpuUnit, printable } from '@celium/domain';
+import { paramsForClaim, type ProofParams } from '@celium/proof';
 import type { Client } from '@celium/sdk';
 import type { CliContext } from '../context.ts';
 import { awaitRunning } from '../market/await-running.ts';
@@ -192,8 +192,12 @@ async function challengesOf(
     .filter((manifest) => manifest.signer === toHex(decodeSs58(offer.hotkey)))
     .flatMap(({ body }) => body.machines)
     .find(({ machineKey }) => machineKey === offer.machineKey);
+  const paramsOf = (unit: string): ProofParams => {
+    const { model, memoryBytes } = claimedGpu(machine?.gpus, unit);
+    return paramsForClaim(isCpuUnit(unit) ? 'cpu-demo' : challengeSizeClass(model), 'onboarding', memoryBytes);
+  };
   return grant.body.units.map((unit) => ({
-    params: proofParams(isCpuUnit(unit) ? 'cpu-demo' : 'gpu', 'onboarding'),
+    params: paramsOf(unit),
     declaredRateUnitsPerSecond: machine?.declaredWorkPerSecond ?? 0,
     binding: {
       blockHash: block.hash,

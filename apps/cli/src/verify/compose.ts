@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { documentHash, signDocument, type KeySigner } from '@celium/chain';
 import { VERIFICATION_FILE_FORM, type Offer, type Signed, type VerificationFile } from '@celium/contract';
-import { isCpuUnit, printableAscii } from '@celium/domain';
+import { GENERIC_GPU_CLASS, isCpuUnit, printableAscii } from '@celium/domain';
 import { ratesOf } from '@celium/proof';
 import type { UnitProof } from './prove-pod.ts';
 
@@ -49,7 +49,8 @@ export async function composeVerification(
       verdict: claim.verdict,
       reason: { code: passed ? 'OK' : claim.reason, message: printableAscii(claim.detail, MAX_MESSAGE) },
       measured: {
-        class: isCpuUnit(unit) ? 'CPU' : 'GPU',
+        // Nothing here knows what the card is called, so nothing names a class.
+        class: isCpuUnit(unit) ? 'CPU' : GENERIC_GPU_CLASS,
         workPerSecond: passed ? figure(claim.figures.measuredRateUnitsPerSecond) : 0,
         memoryBytes: passed ? figure(claim.figures.memoryBytes) : 0,
         ...ratesOf(params, passed ? result.timing.rootArrivalsMs : []),

@@ -1,6 +1,6 @@
 /** Offers in PostgreSQL. The terms of an offer never change: other terms close it and open another. */
 import type { Offer } from '@celium/contract';
-import { RECEIPT_VALID_MS } from '@celium/domain';
+import { RECEIPT_VALID_MS, weakestGpuClass } from '@celium/domain';
 import { sql } from 'kysely';
 import type { Queries, Tx } from '../database/market-database.ts';
 
@@ -131,7 +131,9 @@ function fromRow(row: RawOffer): OfferRow {
   const failed = verdicts.find((verdict) => verdict.verdict === 'fail');
   const tested = new Set(verdicts.map((verdict) => verdict.unit));
   const complete = row.units.every((unit) => tested.has(unit));
-  const shown = failed ?? verdicts[0] ?? null;
+  // A machine is sold by what all of its units bear.
+  const weakest = weakestGpuClass(verdicts.map((verdict) => verdict.class));
+  const shown = failed ?? verdicts.find((verdict) => verdict.class === weakest) ?? verdicts[0] ?? null;
   return {
     offerId: row.offer_id,
     machineKey: row.machine_key,

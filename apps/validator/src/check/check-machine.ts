@@ -2,15 +2,23 @@
 
 import { signDocument } from '@celium/chain';
 import type { Signed } from '@celium/contract';
-import { isOnboarding, RECEIPT_VALID_MS } from '@celium/domain';
-import { judgeChallenge, proofParams } from '@celium/proof';
+import { claimedGpu, isOnboarding, RECEIPT_VALID_MS } from '@celium/domain';
+import { judgeChallenge } from '@celium/proof';
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { AuditorPort, ClientKey } from '../ports.ts';
 import type { MarketAddress, ReceiptBook } from '../state/receipt-book.ts';
 import type { TranscriptFiles } from '../state/transcripts.ts';
 import type { BarrierStart } from './network-barrier.ts';
 import { giveUpLease, takeLease, uuidFrom, waitForReady, type LeasePorts, type LeaseResult } from './lease.ts';
-import { proveUnits, rateOf, type Proving, type ProvingPorts, type UnitPlan, type VoidRun } from './prove-units.ts';
+import {
+  paramsOfUnit,
+  proveUnits,
+  rateOf,
+  type Proving,
+  type ProvingPorts,
+  type UnitPlan,
+  type VoidRun,
+} from './prove-units.ts';
 import { composeReceipt, NO_HOST_KEY_HASH, type CheckFacts, type UnitOutcome } from './receipt.ts';
 
 /** What a check needs from outside. */
@@ -167,8 +175,8 @@ async function writeReceipts(
   const markets = marketsOf(known, ports.markets);
   return Promise.all(
     plans.map(async (plan) => {
-      const judged = await judgeUnit(ports, proving, plan, rateOf(known));
-      const params = proofParams(ports.sizeClassOf(plan.unit), plan.purpose);
+      const judged = await judgeUnit(ports, proving, known, plan);
+      const params = paramsOfUnit(ports, known, plan.unit, plan.purpose);
       const body = composeReceipt(uuidFrom(ports.randomBytes), plan.unit, params, facts, judged.outcome);
       const receipt = await signDocument('receipt', body, ports.hotkey);
       ports.receipts.add(receipt, grant, markets, ports.clock.unixMs());
@@ -193,15 +201,21 @@ function marketsOf(known: KnownMachine, own: readonly MarketAddress[]): MarketAd
 async function judgeUnit(
   ports: CheckPorts,
   proving: Proving,
+  known: KnownMachine,
   plan: UnitPlan,
-  declaredRateUnitsPerSecond: number,
 ): Promise<{ outcome: UnitOutcome; auditCpuSeconds: number; lagMs: number }> {
   const answer = proving.answers.get(plan.unit);
   if (answer === undefined) throw new Error(`unit ${plan.unit} was planned and not proven`);
   if (answer.kind === 'no-proof') return { outcome: answer, auditCpuSeconds: 0, lagMs: 0 };
   const { result, lagMs } = answer;
   const audited = result.failure === null ? await ports.auditor.audit(result.transcript) : null;
-  const claim = judgeChallenge({ result, audit: audited?.outcome ?? null, declaredRateUnitsPerSecond });
+  const audit = audited?.outcome ?? null;
+  const claim = judgeChallenge({ result, audit, declaredRateUnitsPerSecond: rateOf(known) });
   ports.transcripts.keep(result.transcript);
-  return { outcome: { kind: 'proof', claim, result }, auditCpuSeconds: audited?.cpuSeconds ?? 0, lagMs };
+  const { model } = claimedGpu(known.machine.gpus, plan.unit);
+  return {
+    outcome: { kind: 'proof', claim, result, claimedModel: model },
+    auditCpuSeconds: audited?.cpuSeconds ?? 0,
+    lagMs,
+  };
 }

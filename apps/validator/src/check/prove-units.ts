@@ -2,20 +2,22 @@
 
 import { documentHash, toHex } from '@celium/chain';
 import type { Signed } from '@celium/contract';
+import { claimedGpu } from '@celium/domain';
 import {
   Barrier,
   chainWorkUnits,
+  judgedRate,
   judgeDeadline,
   paramsByName,
-  proofParams,
+  paramsForClaim,
   proverBounds,
   proverShellCommand,
   runChallenge,
   stepCount,
   type ChallengeResult,
   type ProofBinding,
+  type ProofParams,
   type Purpose,
-  type SizeClass,
 } from '@celium/proof';
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { ClientKey, LagMeter, RandomBytes, Shell, ShellConnection, ShellPort, ValidatorClock } from '../ports.ts';
@@ -33,8 +35,8 @@ export interface ProvingPorts {
   finalizedBlock: () => Promise<{ number: number; hash: string }>;
   /** Words of the command that starts the prover in a pod. */
   proverCommand: readonly string[];
-  /** Which size of proof a unit gets. */
-  sizeClassOf: (unit: string) => SizeClass;
+  /** Which size of proof a unit gets, by what its machine calls it (empty where it says nothing). */
+  sizeClassOf: (unit: string, claimedModel: string) => string;
   /** Runs that are being timed: whatever else this process has to do waits for them. */
   timing: Set<string>;
 }
@@ -107,7 +109,7 @@ export async function proveUnits(
           port: grant.body.ports.find((mapping) => mapping.pod === 22)?.host ?? 0,
           hostKey: grant.body.hostKey,
           clientKey,
-          maxBytes: bytesOf(ports, plans.slice(from, from + SHELLS_PER_CONNECTION)),
+          maxBytes: bytesOf(ports, known, plans.slice(from, from + SHELLS_PER_CONNECTION)),
         },
         signal,
       );
@@ -143,7 +145,7 @@ export async function proveUnits(
         const connection = connections[Math.floor(index / SHELLS_PER_CONNECTION)];
         answers.set(
           plan.unit,
-          await proveUnit(ports, connection, plan, bindingOf(plan.unit), rateOf(known), barrier, begin, signal),
+          await proveUnit(ports, connection, known, plan, bindingOf(plan.unit), barrier, begin, signal),
         );
       }),
     );
@@ -157,9 +159,20 @@ export async function proveUnits(
 }
 
 /** What one connection may take in: all that its provers can have to say, and as much again for SSH around it. */
-function bytesOf(ports: ProvingPorts, plans: readonly UnitPlan[]): number {
-  const params = plans.map((plan) => proofParams(ports.sizeClassOf(plan.unit), plan.purpose));
+function bytesOf(ports: ProvingPorts, known: KnownMachine, plans: readonly UnitPlan[]): number {
+  const params = plans.map((plan) => paramsOfUnit(ports, known, plan.unit, plan.purpose));
   return 2 * params.reduce((sum, one) => sum + proverBounds(one).bytes, 0);
+}
+
+/** The sizes of one unit's challenge. */
+export function paramsOfUnit(
+  ports: Pick<ProvingPorts, 'sizeClassOf'>,
+  known: KnownMachine,
+  unit: string,
+  purpose: Purpose,
+): ProofParams {
+  const { model, memoryBytes } = claimedGpu(known.machine.gpus, unit);
+  return paramsForClaim(ports.sizeClassOf(unit, model), purpose, memoryBytes);
 }
 
 /** What a machine declares; the floor of the proof applies to it. */
@@ -170,9 +183,9 @@ export function rateOf(known: KnownMachine): number {
 async function proveUnit(
   ports: ProvingPorts,
   connection: ShellConnection | undefined,
+  known: KnownMachine,
   plan: UnitPlan,
   binding: ProofBinding,
-  declaredRateUnitsPerSecond: number,
   barrier: Barrier,
   begin: () => Promise<void>,
   signal: AbortSignal,
@@ -188,9 +201,10 @@ async function proveUnit(
       transport: shell,
       clock: ports.clock,
       randomBytes: ports.randomBytes,
-      params: proofParams(ports.sizeClassOf(plan.unit), plan.purpose),
+      params: paramsOfUnit(ports, known, plan.unit, plan.purpose),
+      ...(plan.purpose === 'routine' ? { longParams: paramsOfUnit(ports, known, plan.unit, 'routine-long') } : {}),
       binding,
-      declaredRateUnitsPerSecond,
+      declaredRateUnitsPerSecond: rateOf(known),
       beforeStart: () => {
         arrived = true;
         return begin();
@@ -231,7 +245,7 @@ function lateBy({ failure, timing, transcript }: ChallengeResult, rateUnitsPerSe
   const { limitMs } = judgeDeadline({
     elapsedMs: 0,
     workUnits: chainWorkUnits(params),
-    rateUnitsPerSecond,
+    rateUnitsPerSecond: judgedRate(params, rateUnitsPerSecond),
     rttMinMs: timing.rttMinMs ?? 0,
   });
   const missing = 1 - timing.rootArrivalsMs.length / stepCount(params);

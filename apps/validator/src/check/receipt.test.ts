@@ -3,11 +3,24 @@
 import fc from 'fast-check';
 import { signDocument, verifyDocument } from '@celium/chain';
 import { canonicalJson, claimOfReceipt } from '@celium/contract';
-import { proofParams, PROOF_FAILURES, type ProofClaim, type ProofFailureCode } from '@celium/proof';
+import { chainMsAt, GPU_CLASSES, referenceRates } from '@celium/domain';
+import {
+  chainAmounts,
+  networkCreditMs,
+  paramsForClaim,
+  paramsName,
+  proofParams,
+  PROOF_FAILURES,
+  type ProofClaim,
+  type ProofFailureCode,
+  stepCount,
+} from '@celium/proof';
 import { beforeAll, expect, test } from 'vitest';
 import type { Signed } from '@celium/contract';
 import { LocalAgent } from '../testing/local-agent.ts';
 import { VALIDATOR } from '../testing/check-bench.ts';
+import type { KnownMachine } from '../discovery/manifest-directory.ts';
+import { paramsOfUnit } from './prove-units.ts';
 import { composeReceipt, NO_HOST_KEY_HASH, sizeClassOf, type CheckFacts, type UnitOutcome } from './receipt.ts';
 
 const agent = new LocalAgent({ nowMs: () => 1_795_000_000_000, name: `m${'-long'.repeat(12)}xyz` });
@@ -87,11 +100,17 @@ test('any outcome makes a receipt that can be signed, read back, and turned into
 test('a check that ended before a proof measures nothing and has no transcript', () => {
   const unit = agent.machine.units[0]!;
   const facts = { ...factsOf(), hostKeyHash: NO_HOST_KEY_HASH };
-  const body = composeReceipt(crypto.randomUUID(), unit, proofParams(sizeClassOf(unit), 'onboarding'), facts, {
-    kind: 'no-proof',
-    code: 'SSH_UNREACHABLE',
-    message: 'no shell in the pod: \u001b[2Jrefused',
-  });
+  const body = composeReceipt(
+    crypto.randomUUID(),
+    unit,
+    paramsForClaim(sizeClassOf(unit, ''), 'onboarding', 0),
+    facts,
+    {
+      kind: 'no-proof',
+      code: 'SSH_UNREACHABLE',
+      message: 'no shell in the pod: \u001b[2Jrefused',
+    },
+  );
   expect(body).toMatchObject({
     verdict: 'fail',
     reason: { code: 'SSH_UNREACHABLE', message: 'no shell in the pod: ?[2Jrefused' },
@@ -99,4 +118,59 @@ test('a check that ended before a proof measures nothing and has no transcript',
     params: 'cgp1/params/1:cpu-demo',
     measured: { class: 'CPU', proofMs: 0, memoryBytes: 0 },
   });
+});
+
+/** The receipt of a GPU that did its chain at a share of a class's reference, whatever it was said to be. */
+function gpuReceipt(model: string, claimedGib: number, of: string, share: number, verdict: 'pass' | 'fail' = 'pass') {
+  const unit = 'GPU-01234567-89ab-cdef-0123-456789abcdef';
+  const params = paramsForClaim(sizeClassOf(unit, model), 'onboarding', claimedGib * 1024 ** 3);
+  const card = GPU_CLASSES.find(({ name }) => name === of)!;
+  const elapsedMs = Math.round(chainMsAt(chainAmounts(params), referenceRates(card)) / share + networkCreditMs(20));
+  const roots = stepCount(params);
+  const rootArrivalsMs = Array.from({ length: roots }, (_, step) => ((step + 1) * elapsedMs) / roots);
+  const timing = { fillMs: 1, elapsedMs, rootArrivalsMs, rttMinMs: 20, rttMs: [20], bytesReceived: 1 };
+  const claim = {
+    params: paramsName(params),
+    transcriptHash: '12'.repeat(32),
+    verdict,
+    reason: verdict === 'pass' ? 'none' : 'late',
+    detail: '',
+    figures: { elapsedMs, rttMinMs: 20, memoryBytes: params.memoryBytes, measuredRateUnitsPerSecond: 1 },
+  };
+  const outcome = { kind: 'proof', claim, result: { timing }, claimedModel: model } as unknown as UnitOutcome;
+  return composeReceipt(crypto.randomUUID(), unit, params, factsOf(), outcome);
+}
+
+test('the class in a receipt is what the time bears, not what the machine says', () => {
+  const h100 = 'NVIDIA H100 80GB HBM3';
+  expect(gpuReceipt(h100, 79, 'H100', 1)).toMatchObject({
+    params: 'cgp1/params/1:gpu-hopper',
+    measured: { class: 'H100' },
+  });
+  expect(gpuReceipt(h100, 79, 'H100', 0.93).measured.class).toBe('H100');
+  expect(gpuReceipt(h100, 79, 'H100', 0.9).measured.class).toBe('H100-PCIE');
+  expect(gpuReceipt(h100, 79, 'A100-80GB', 1).measured.class).toBe('NVIDIA');
+  expect(gpuReceipt('NVIDIA H200', 79, 'H200', 1).measured.class).toBe('H100');
+  expect(gpuReceipt('', 79, 'H100', 1).measured.class).toBe('NVIDIA');
+  expect(gpuReceipt('NVIDIA A100-SXM4-80GB MIG 3g.40gb', 39, 'A100-3G.40GB', 1).measured.class).toBe('A100-3G.40GB');
+});
+
+test('a GPU that failed has the class NVIDIA and no figures', () => {
+  expect(gpuReceipt('NVIDIA H100 80GB HBM3', 79, 'H100', 1, 'fail').measured).toMatchObject({
+    class: 'NVIDIA',
+    memoryBytes: 0,
+    sweepBytesPerSecond: 0,
+    bf16OpsPerSecond: 0,
+  });
+});
+
+test('what a machine says of its GPU can make no size that a challenge does not have', () => {
+  const unit = 'GPU-01234567-89ab-cdef-0123-456789abcdef';
+  for (const memoryBytes of [1, 2 ** 30, 24 * 2 ** 30, Number.MAX_SAFE_INTEGER]) {
+    const known = { machine: { gpus: [{ unit, model: 'NVIDIA L4', memoryBytes }] } } as unknown as KnownMachine;
+    expect(paramsOfUnit({ sizeClassOf }, known, unit, 'routine').sizeClass).toBe('gpu-ada');
+  }
+  const silent = { machine: {} } as unknown as KnownMachine;
+  expect(paramsOfUnit({ sizeClassOf }, silent, unit, 'routine').sizeClass).toBe('gpu');
+  expect(paramsOfUnit({ sizeClassOf }, silent, 'cpu:m', 'routine').sizeClass).toBe('cpu-demo');
 });

@@ -2,8 +2,16 @@
 
 import { documentHash } from '@celium/chain';
 import { canonicalJson, DOCUMENTS, type Receipt, type Signed } from '@celium/contract';
-import { isCpuUnit, printableAscii } from '@celium/domain';
-import { ratesOf, type ChallengeResult, type ProofClaim, type ProofParams, type SizeClass } from '@celium/proof';
+import { challengeSizeClass, classifyGpu, GENERIC_GPU_CLASS, isCpuUnit, printableAscii } from '@celium/domain';
+import {
+  chainAmounts,
+  type ChallengeResult,
+  networkCreditMs,
+  paramsByName,
+  type ProofClaim,
+  type ProofParams,
+  ratesOf,
+} from '@celium/proof';
 
 /** What all receipts of one check share. */
 export interface CheckFacts {
@@ -25,9 +33,18 @@ export interface CheckFacts {
   endedAtMs: number;
 }
 
+/** A unit that was challenged. */
+export interface ProvenUnit {
+  kind: 'proof';
+  claim: ProofClaim;
+  result: ChallengeResult;
+  /** What the machine calls the unit's card; it decided the sizes. */
+  claimedModel?: string;
+}
+
 /** How one unit's check ended. */
 export type UnitOutcome =
-  | { kind: 'proof'; claim: ProofClaim; result: ChallengeResult }
+  | ProvenUnit
   /** It ended before a proof began. */
   | { kind: 'no-proof'; code: string; message: string };
 
@@ -37,9 +54,9 @@ const MAX_MESSAGE = 300;
 /** The hash that stands for a host key that was never seen. */
 export const NO_HOST_KEY_HASH = '0'.repeat(64);
 
-/** Which size of proof a unit gets: every machine without a GPU the one of class `CPU`. */
-export function sizeClassOf(unit: string): SizeClass {
-  return isCpuUnit(unit) ? 'cpu-demo' : 'gpu';
+/** Which size of proof a unit gets: every machine without a GPU the one of class `CPU`, a GPU the one of the card that it is said to be. */
+export function sizeClassOf(unit: string, claimedModel: string): string {
+  return isCpuUnit(unit) ? 'cpu-demo' : challengeSizeClass(claimedModel);
 }
 
 /** The body of a receipt. A message that would make it too large is cut. */
@@ -81,23 +98,32 @@ export function composeReceipt(
   return fitted(body);
 }
 
-function measuredOf(
-  unit: string,
-  params: ProofParams,
-  proof: { claim: ProofClaim; result: ChallengeResult } | null,
-): Receipt['measured'] {
+function measuredOf(unit: string, asked: ProofParams, proof: ProvenUnit | null): Receipt['measured'] {
+  // A far link was asked for the long chain.
+  const params = (proof === null ? null : paramsByName(proof.claim.params)) ?? asked;
   const figures = proof?.claim.figures;
-  const passed = proof?.claim.verdict === 'pass';
-  const rates = ratesOf(params, proof === null || !passed ? [] : proof.result.timing.rootArrivalsMs);
+  const passed = proof?.claim.verdict === 'pass' ? proof : null;
   return {
-    class: isCpuUnit(unit) ? 'CPU' : 'GPU',
-    workPerSecond: passed ? observed(figures?.measuredRateUnitsPerSecond) : 0,
-    memoryBytes: passed ? observed(figures?.memoryBytes) : 0,
-    ...rates,
+    class: isCpuUnit(unit) ? 'CPU' : passed === null ? GENERIC_GPU_CLASS : gpuClassOf(passed),
+    workPerSecond: passed === null ? 0 : observed(figures?.measuredRateUnitsPerSecond),
+    memoryBytes: passed === null ? 0 : observed(figures?.memoryBytes),
+    ...ratesOf(params, passed?.result.timing.rootArrivalsMs ?? []),
     proofMs: observed(figures?.elapsedMs),
     deadlineMs: observed(figures?.limitMs),
     rttMs: observed(figures?.rttMinMs),
   };
+}
+
+/**
+ * The class of a GPU whose content was right and whose chain was not hopelessly late: what its time bears, however it was called. A card that is slower than
+ * the one that it was said to be has passed, as what it is.
+ */
+function gpuClassOf({ claim, claimedModel }: ProvenUnit): string {
+  const params = paramsByName(claim.params);
+  if (params === null) return GENERIC_GPU_CLASS;
+  const { elapsedMs, rttMinMs, memoryBytes } = claim.figures;
+  const workMs = Math.max(1, elapsedMs - networkCreditMs(rttMinMs));
+  return classifyGpu({ claimedModel: claimedModel ?? '', memoryBytes, workMs, amounts: chainAmounts(params) });
 }
 
 /** -1 stands for "never observed" in a proof's figures, 0 in a receipt's. */

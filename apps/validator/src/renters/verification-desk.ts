@@ -6,10 +6,18 @@
 import { signDocument, verifyDocument, type KeySigner } from '@celium/chain';
 import { CeliumError, VERIFICATION_FILE_FORM, type Signed, type Verification } from '@celium/contract';
 import type { VerificationFile, VerificationOffer, VerificationView } from '@celium/contract';
-import { judgeChallenge, proofParams } from '@celium/proof';
+import { claimedGpu } from '@celium/domain';
+import { judgeChallenge } from '@celium/proof';
 import { pause } from '../check/pause.ts';
 import { uuidFrom } from '../check/lease.ts';
-import { proveUnits, rateOf, type Proving, type ProvingPorts, type UnitPlan } from '../check/prove-units.ts';
+import {
+  paramsOfUnit,
+  proveUnits,
+  rateOf,
+  type Proving,
+  type ProvingPorts,
+  type UnitPlan,
+} from '../check/prove-units.ts';
 import { composeReceipt, type UnitOutcome } from '../check/receipt.ts';
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { AuditorPort, ClientKey } from '../ports.ts';
@@ -157,7 +165,8 @@ export class VerificationDesk {
           audit: audited?.outcome ?? null,
           declaredRateUnitsPerSecond: rateOf(known),
         });
-        const verification = await this.#sign(entry, proving, plan, { kind: 'proof', claim, result });
+        const claimedModel = claimedGpu(known.machine.gpus, plan.unit).model;
+        const verification = await this.#sign(entry, proving, plan, { kind: 'proof', claim, result, claimedModel });
         return { form: VERIFICATION_FILE_FORM, verification, grant, transcript: result.transcript };
       }),
     );
@@ -185,7 +194,7 @@ export class VerificationDesk {
     { unit, purpose }: UnitPlan,
     outcome: UnitOutcome,
   ): Promise<Signed<'verification'>> {
-    const { hotkey, randomBytes, sizeClassOf } = this.#ports;
+    const { hotkey, randomBytes } = this.#ports;
     const verificationId = uuidFrom(randomBytes);
     const facts = {
       validator: hotkey.ss58,
@@ -202,7 +211,8 @@ export class VerificationDesk {
       startedAtMs: proving.startedAtMs,
       endedAtMs: proving.endedAtMs,
     };
-    const receipt = composeReceipt(verificationId, unit, proofParams(sizeClassOf(unit), purpose), facts, outcome);
+    const params = paramsOfUnit(this.#ports, known, unit, purpose);
+    const receipt = composeReceipt(verificationId, unit, params, facts, outcome);
     const { receiptId: _, validator: __, tested: ___, leased: ____, ...shared } = receipt;
     const reason = { ...shared.reason, message: shared.reason.message.slice(0, MAX_MESSAGE) };
     const body: Verification = { ...shared, reason, verificationId, verifier: hotkey.ss58, listed };

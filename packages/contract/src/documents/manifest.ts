@@ -37,6 +37,11 @@ export const manifestMachine = z.looseObject({
   }),
   /** What a CPU machine declares of itself; the deadline of its proof is computed from it, with a floor. Work units per second of CGP-1. */
   declaredWorkPerSecond: z.number().positive().optional(),
+  /** What the machine says of its GPUs, as the driver reports them: it decides the sizes of their challenges, and nothing else. */
+  gpus: z
+    .array(z.looseObject({ unit: unitId, model: z.string().max(100), memoryBytes: z.int().min(1) }))
+    .max(64)
+    .optional(),
   /** Hints about the host: shown as the provider's word only. */
   host: z.looseObject({
     cpuCores: z.int().min(1),

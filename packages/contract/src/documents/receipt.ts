@@ -29,13 +29,16 @@ export const receiptBody = z.looseObject({
   reason: z.looseObject({ code: z.string().max(64), message: z.string().max(300) }),
   /** What was measured, class first: never what was claimed. */
   measured: z.looseObject({
-    /** `CPU` for a machine without a GPU, else the GPU class. */
+    /** `CPU` for a machine without a GPU, else the GPU class that the time of the chain bears; `NVIDIA` for a card that bears none of the table. */
     class: z.string().max(32),
+    /** On a CPU units of nominal work; on a GPU 1,000 stands for the pace of its size class. */
     workPerSecond: z.number().min(0),
     memoryBytes: z.int().min(0),
+    /** Rates per axis as the roots arrived. A prover can shift time between them; the class rests on the sum. */
     sweepBytesPerSecond: z.number().min(0),
     walkHopsPerSecond: z.number().min(0),
     int8OpsPerSecond: z.number().min(0),
+    bf16OpsPerSecond: z.number().min(0).optional(),
     proofMs: z.int().min(0),
     deadlineMs: z.int().min(0),
     rttMs: z.number().min(0),

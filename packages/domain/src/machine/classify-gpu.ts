@@ -96,12 +96,16 @@ export function classifyMachine(units: readonly ProvenUnit[]): MachineClass | nu
   const barrierId = units[0]?.barrierId;
   if (barrierId === undefined || (barrierId === '' && units.length > 1)) return null;
   if (!units.every((unit) => unit.passed && unit.barrierId === barrierId)) return null;
+  return { class: weakestGpuClass(units.map((unit) => unit.class))!, units: units.length };
+}
+
+/** The class of the lot that stands last in the table; a class that is not in it is weaker than all that are. Null for none. */
+export function weakestGpuClass(names: readonly string[]): string | null {
   const order = (name: string): number => {
     const at = GPU_CLASSES.findIndex((one) => one.name === name);
     return at < 0 ? GPU_CLASSES.length : at;
   };
-  const weakest = units.reduce((low, unit) => (order(unit.class) > order(low.class) ? unit : low));
-  return { class: weakest.class, units: units.length };
+  return names.reduce<string | null>((low, name) => (low === null || order(name) > order(low) ? name : low), null);
 }
 
 /** The share of the data sheet's link that every pair must reach. */

@@ -191,3 +191,16 @@ export function claimedGpuClass(model: string): GpuClass | null {
 export function challengeSizeClass(model: string): string {
   return claimedGpuClass(model)?.sizeClass ?? GENERIC_SIZE_CLASS;
 }
+
+/** The least and the most memory that a claim may lead anyone to ask for. */
+const CLAIM_LIMITS_BYTES = { min: 2 * 1024 ** 3, max: 2 ** 45 };
+
+/** What a machine's manifest says of one of its GPUs, within bounds. Nothing of it is believed: it decides the sizes of the challenge. */
+export function claimedGpu(
+  gpus: ReadonlyArray<{ unit: string; model: string; memoryBytes: number }> | undefined,
+  unit: string,
+): { model: string; memoryBytes: number } {
+  const claimed = gpus?.find((gpu) => gpu.unit === unit);
+  const { min, max } = CLAIM_LIMITS_BYTES;
+  return { model: claimed?.model ?? '', memoryBytes: Math.min(Math.max(claimed?.memoryBytes ?? 0, min), max) };
+}
