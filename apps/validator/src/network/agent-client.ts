@@ -2,6 +2,7 @@
 
 import { clockOfErrorBody, verifyDocument, type RequestSigner } from '@celium/chain';
 import { AGENT_API, CeliumError, leaseStatus, type Signed } from '@celium/contract';
+import { printable } from '@celium/domain';
 import type { AgentAddress, AgentPort, CommandAnswer, JsonAnswer, LeaseAnswer, NetworkPort } from '../ports.ts';
 
 /** For one call; a grant comes at once, pods are waited for by polling. */
@@ -9,6 +10,8 @@ const CALL_TIMEOUT_MS = 15_000;
 /** A grant or a refusal has at most 64 KiB, a lease's status some hundred bytes and the agent's words. */
 const MAX_LEASE_BYTES = 98_304;
 const MAX_STATUS_BYTES = 16_384;
+/** The form of a code of the error table, whichever version of it the agent has. */
+const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
 
 /** Talks to agents over `network`, signing with `signer`. */
 export function createAgentClient(network: NetworkPort, signer: RequestSigner): AgentPort {
@@ -94,9 +97,9 @@ function readLeaseAnswer(agent: AgentAddress, request: Signed<'lease-request'>, 
 function errorOf(answer: JsonAnswer): { code: string; message: string } {
   const error = (answer.json as { error?: { code?: unknown; message?: unknown } } | null)?.error;
   return {
-    code: typeof error?.code === 'string' ? error.code.slice(0, 64) : `HTTP_${answer.status}`,
+    code: typeof error?.code === 'string' && CODE.test(error.code) ? error.code : `HTTP_${answer.status}`,
     message:
-      typeof error?.message === 'string' ? error.message.slice(0, 300) : `the agent answered HTTP ${answer.status}`,
+      typeof error?.message === 'string' ? printable(error.message, 300) : `the agent answered HTTP ${answer.status}`,
   };
 }
 
