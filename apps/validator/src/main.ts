@@ -14,6 +14,7 @@ import { createLagMeter } from './check/loop-lag.ts';
 import { pause } from './check/pause.ts';
 import { sizeClassOf } from './check/receipt.ts';
 import { systemTime } from './clock.ts';
+import { openDecoys } from './decoys/open-decoys.ts';
 import { Discovery } from './discovery/discover.ts';
 import { MachineLogs } from './discovery/machine-logs.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
@@ -42,6 +43,8 @@ const CHAIN_PAUSE_MS = 500;
 /** After this long a stop that hangs is made without ceremony: the next start stops what is still leased. */
 const STOP_LIMIT_MS = 60_000;
 const MAX_CONFLICTS_SHOWN = 200;
+/** The time of a block on the chains that this is made for; a devchain's are shorter. */
+const BLOCK_MS = 12_000;
 
 async function run(settings: Settings): Promise<void> {
   const stop = new AbortController();
@@ -168,7 +171,8 @@ function assemble(
   const scheduler = new Scheduler(ports, (known, units, signal, start) =>
     checkMachine(ports, known, units, signal, start),
   );
-  return { ports, discovery, epochs, barriers, logs, scheduler };
+  const epochMs = (): number => (epochs.view()?.tempo ?? 0) * BLOCK_MS;
+  return { ports, discovery, epochs, barriers, logs, scheduler, decoys: openDecoys(settings, { ...ports, epochMs }) };
 }
 
 async function readHotkeyFile(file: string): Promise<KeyPair> {

@@ -17,6 +17,7 @@ test('a hotkey file is enough; everything else has the value that the help names
     parallel: 16,
     intervals: { recheckMs: 5_400_000, retryMs: 300_000 },
     proverCommand: ['/.celium/prover'],
+    decoys: null,
     once: false,
   });
 });
@@ -25,6 +26,16 @@ test('markets add up, and slashes at their ends go', () => {
   const settings = readSettings([...hotkey, '--market', 'http://a:1/', '--market', 'https://b'], {});
   expect(settings).toMatchObject({ marketUrls: ['http://a:1', 'https://b'] });
   expect(readSettings(hotkey, { CELIUM_CHAIN_WS: 'ws://node' })).toMatchObject({ chainUrl: 'ws://node' });
+});
+
+test('decoys are bought only under a domain for their accounts, at the usual rate and within five dollars a day', () => {
+  expect(readSettings([...hotkey, '--decoy-mail', 'mail.example.org'], {})).toMatchObject({
+    decoys: { mailDomain: 'mail.example.org', ratePerMachineDay: 0.2, budgetMicroUsdPerDay: 5_000_000n },
+  });
+  const own = ['--decoy-mail', 'a.org', '--decoy-rate', '1', '--decoy-budget', '0.5', '--decoy-address', '::1'];
+  expect(readSettings([...hotkey, ...own], {})).toMatchObject({
+    decoys: { ratePerMachineDay: 1, budgetMicroUsdPerDay: 500_000n, sourceAddresses: ['::1'] },
+  });
 });
 
 test('however many audit threads are wanted, one core is left to the event loop that reads the clock', () => {
@@ -36,12 +47,19 @@ test('every option of the help is understood, and every understood option is in 
   const options = [...HELP.matchAll(/^ {2}--([a-z-]+)(?: ([A-Z]+))?/gm)].map(
     ([, name, value]) => [name ?? '', value] as const,
   );
-  const samples: Record<string, string> = { market: 'http://m', link: 'delay=1', prover: '/p', 'axon-ip': '1.2.3.4' };
+  const samples: Record<string, string> = {
+    market: 'http://m',
+    link: 'delay=1',
+    prover: '/p',
+    'axon-ip': '1.2.3.4',
+    'decoy-mail': 'mail.example.org',
+    'decoy-address': '1.2.3.4',
+  };
   for (const [name, value] of options) {
     const argument = value === undefined ? [] : [samples[name] ?? '5'];
     expect(readSettings([...hotkey, `--${name}`, ...argument], {}), name).toBeTypeOf('object');
   }
-  expect(options).toHaveLength(17);
+  expect(options).toHaveLength(21);
   expect(readSettings(['--help'], {})).toBe('help');
 });
 
@@ -52,6 +70,9 @@ test.each([
   [[...hotkey, '--retry-ms', '900000'], /--retry-ms/],
   [[...hotkey, '--link', 'slow'], /--link/],
   [[...hotkey, '--prover', 'a;b'], /--prover/],
+  [[...hotkey, '--decoy-mail', 'me@here'], /--decoy-mail/],
+  [[...hotkey, '--decoy-rate', 'often'], /--decoy-rate/],
+  [[...hotkey, '--decoy-address', 'home'], /--decoy-address/],
   [[...hotkey, '--frobnicate'], /frobnicate/],
 ])('%j is refused with words', (argv, words) => {
   expect(() => readSettings(argv, {})).toThrow(words);

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CeliumError } from '@celium/contract';
 import { PROVER_IN_POD } from '@celium/proof';
-import { MAX_RETRY_MS, type Intervals } from '@celium/domain';
+import { DECOYS_PER_MACHINE_DAY, MAX_RETRY_MS, type Intervals } from '@celium/domain';
+import type { DecoySettings } from './decoys/decoys.ts';
 import { parseLink, type Link } from './network/link.ts';
 
 export const HELP = `Verifies machines: leases them, challenges them over SSH, signs receipts, sets weights.
@@ -26,6 +27,10 @@ export const HELP = `Verifies machines: leases them, challenges them over SSH, s
   --audit-threads N   threads that audit; one core is always left to the clock (default: one less than there are cores)
   --link SPEC         a worse path to the pods: delay=MS,loss=0..1,rate=BYTES_PER_SECOND
   --prover PATH       the prover inside a pod (default /.celium/prover)
+  --decoy-mail DOMAIN buy decoys at the markets, by accounts with addresses in this domain (default: no decoys)
+  --decoy-rate N      decoys a day for each machine that can be rented, on the average (default 0.2)
+  --decoy-budget USD  the most that the decoys of a day may cost (default 5)
+  --decoy-address IP  an address of this host that decoys log in from, better not the one of the API; may be given several times
   --once              check every machine once, then end
   --json              nothing but JSON lines on stdout
 `;
@@ -47,6 +52,8 @@ export interface Settings {
   auditThreads: number;
   link: Link | undefined;
   proverCommand: string[];
+  /** Null for none. */
+  decoys: (DecoySettings & { sourceAddresses: string[] }) | null;
   once: boolean;
   json: boolean;
 }
@@ -91,6 +98,7 @@ export function readSettings(argv: readonly string[], env: Record<string, string
     auditThreads: auditThreads(number('audit-threads', 64, 1, 64), availableParallelism()),
     link: values.link === undefined ? undefined : parseLink(values.link),
     proverCommand: [proverPath(values.prover ?? PROVER_IN_POD)],
+    decoys: decoysOf(values),
     once: values.once === true,
     json: values.json === true,
   };
@@ -117,6 +125,10 @@ function parse(argv: readonly string[]) {
         'audit-threads': text,
         link: text,
         prover: text,
+        'decoy-mail': text,
+        'decoy-rate': text,
+        'decoy-budget': text,
+        'decoy-address': { type: 'string', multiple: true },
         once: flag,
         json: flag,
         help: { type: 'boolean', short: 'h' },
@@ -130,6 +142,25 @@ function parse(argv: readonly string[]) {
 /** Timing needs a core of its own: while audits run on all others, the event loop that reads the clock still comes round. */
 export function auditThreads(wanted: number, cores: number): number {
   return Math.max(1, Math.min(wanted, cores - 1));
+}
+
+function decoysOf(values: ReturnType<typeof parse>): Settings['decoys'] {
+  const mailDomain = values['decoy-mail'];
+  const rate = decimalOf('decoy-rate', values['decoy-rate'] ?? String(DECOYS_PER_MACHINE_DAY));
+  const budget = decimalOf('decoy-budget', values['decoy-budget'] ?? '5');
+  const sourceAddresses = values['decoy-address'] ?? [];
+  for (const address of sourceAddresses)
+    if (isIP(address) === 0) throw new CeliumError('USAGE', `--decoy-address ${address}: an IP address of this host.`);
+  if (mailDomain === undefined) return null;
+  if (!/^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(mailDomain))
+    throw new CeliumError('USAGE', `--decoy-mail ${mailDomain}: a domain, for example mail.example.org.`);
+  const budgetMicroUsdPerDay = BigInt(Math.round(budget * 1e6));
+  return { ratePerMachineDay: rate, budgetMicroUsdPerDay, mailDomain, sourceAddresses };
+}
+
+function decimalOf(name: string, given: string): number {
+  if (/^\d{1,6}(\.\d{1,6})?$/.test(given)) return Number(given);
+  throw new CeliumError('USAGE', `--${name} ${given}: a number such as 0.2.`);
 }
 
 function marketUrl(given: string): string {

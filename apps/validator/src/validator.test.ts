@@ -70,7 +70,7 @@ async function assemble(bench: CheckBench) {
     concerns: () => false,
     isLeased: () => false,
   });
-  return { parts: { ports, discovery, epochs, barriers, logs, scheduler }, lines, reads: () => reads };
+  return { parts: { ports, discovery, epochs, barriers, logs, scheduler, decoys: null }, lines, reads: () => reads };
 }
 
 async function until(isTrue: () => boolean): Promise<void> {

@@ -4,6 +4,7 @@ import { serveAxon, type AxonAddress } from './axon.ts';
 import { pause } from './check/pause.ts';
 import { sweepLeases } from './check/lease.ts';
 import type { CheckPorts } from './check/check-machine.ts';
+import type { Decoys } from './decoys/decoys.ts';
 import type { Discovery } from './discovery/discover.ts';
 import type { BarrierKeeper } from './epoch/barrier-keeper.ts';
 import type { EpochWatch } from './epoch/epoch-watch.ts';
@@ -21,6 +22,8 @@ export interface ValidatorParts {
   barriers: BarrierKeeper;
   logs: MachineLogs;
   scheduler: Scheduler;
+  /** Null when the operator wants none. */
+  decoys: Decoys | null;
 }
 
 const DISCOVER_EVERY_MS = 5_000;
@@ -33,6 +36,7 @@ const PUBLISH_EVERY_MS = 500;
 const WEIGHTS_EVERY_MS = 6_000;
 const REGISTRY_EVERY_MS = 15_000;
 const AXON_EVERY_MS = 30_000;
+const DECOYS_EVERY_MS = 20_000;
 /** How long the loops that can wait do so for a run that is being timed, and how often they look. */
 const QUIET_LIMIT_MS = 60_000;
 /** Receipts wait less: with thousands of machines some run is always timed. */
@@ -49,7 +53,7 @@ export async function runValidator(
   axon: AxonAddress | null,
   signal: AbortSignal,
 ): Promise<void> {
-  const { ports, discovery, epochs, barriers, logs, scheduler } = parts;
+  const { ports, discovery, epochs, barriers, logs, scheduler, decoys } = parts;
   const every = (name: string, everyMs: number, work: () => Promise<void> | void): Promise<void> =>
     repeat(parts, name, everyMs, work, signal);
   const quietly = (name: string, everyMs: number, work: () => Promise<void>, limitMs = QUIET_LIMIT_MS): Promise<void> =>
@@ -69,8 +73,9 @@ export async function runValidator(
     quietly('registry of GPUs', REGISTRY_EVERY_MS, async () => reportConflicts(ports)),
     quietly('set weights', WEIGHTS_EVERY_MS, () => setWeights(ports)),
     quietly('serve axon', AXON_EVERY_MS, () => serveAxon(ports, axon)),
+    ...(decoys === null ? [] : [quietly('decoys', DECOYS_EVERY_MS, () => decoys.turn(signal))]),
   ]);
-  await scheduler.settle();
+  await Promise.all([scheduler.settle(), decoys?.settle()]);
   await sweepLeases(ports);
 }
 

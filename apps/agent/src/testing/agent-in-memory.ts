@@ -36,6 +36,8 @@ export class AgentInMemory {
   readonly clock = new SimulatedClock();
   readonly engine = new MemoryEngine(() => this.clock.nowMs());
   readonly keysOfPods = new Map<string, readonly string[]>();
+  /** Private host keys of pods, as OpenSSH reads them. */
+  readonly hostKeysOfPods = new Map<string, string>();
   readonly statuses: LeaseStatus[] = [];
   readonly grants: Array<Signed<'grant'>> = [];
   freeDiskBytes = Infinity;
@@ -196,12 +198,16 @@ export class AgentInMemory {
 
   #folders(): LeaseFolders {
     const keys = this.keysOfPods;
+    const hostKeys = this.hostKeysOfPods;
     return {
       delivery: 'mounted',
       pack: async () => [],
       path: (leaseId) => `/leases/${leaseId}`,
       hasKey: (leaseId) => keys.has(leaseId),
-      create: async (leaseId, _hostKey, sshKeys) => void keys.set(leaseId, sshKeys),
+      create: async (leaseId, hostKey, sshKeys) => {
+        hostKeys.set(leaseId, hostKey);
+        keys.set(leaseId, sshKeys);
+      },
       writeKeys: async (leaseId, sshKeys) => void keys.set(leaseId, sshKeys),
       remove: async (leaseId) => void keys.delete(leaseId),
     };

@@ -45,10 +45,14 @@ export function stateFolderOf(context: CliContext, flag: string | undefined, pro
 }
 
 /** `--name value` for every flag that has a value. */
-export function passOn(flags: Readonly<Record<string, string | number | boolean | undefined>>): string[] {
+export function passOn(
+  flags: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>,
+): string[] {
   return Object.entries(flags).flatMap(([name, value]) => {
     if (value === undefined || value === false) return [];
-    return value === true ? [`--${name}`] : [`--${name}`, String(value)];
+    if (value === true) return [`--${name}`];
+    const values = typeof value === 'object' ? value : [String(value)];
+    return values.flatMap((one) => [`--${name}`, one]);
   });
 }
 

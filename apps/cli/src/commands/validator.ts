@@ -23,6 +23,10 @@ interface RunFlags extends ClientFlags, HotkeyFlags {
   parallel?: string | undefined;
   auditThreads?: string | undefined;
   link?: string | undefined;
+  decoyMail?: string | undefined;
+  decoyRate?: string | undefined;
+  decoyBudget?: string | undefined;
+  decoyAddress?: readonly string[] | undefined;
   all?: boolean | undefined;
   once?: boolean | undefined;
 }
@@ -49,6 +53,10 @@ const runCommand = buildCommand<RunFlags, [], CliContext>({
       parallel: flags.parallel,
       'audit-threads': flags.auditThreads,
       link: flags.link,
+      'decoy-mail': flags.decoyMail,
+      'decoy-rate': flags.decoyRate,
+      'decoy-budget': flags.decoyBudget,
+      'decoy-address': flags.decoyAddress,
       once: flags.once,
       json: true,
     });
@@ -96,6 +104,13 @@ const runCommand = buildCommand<RunFlags, [], CliContext>({
         brief: 'Check every machine, not only those that the epoch assigns to this validator',
         optional: true,
         withNegated: false,
+      },
+      decoyMail: passedOn('domain', 'Buy decoys, by accounts with addresses in this domain; no decoys by default'),
+      decoyRate: passedOn('count', 'Decoys a day for each machine, on the average; 0.2 by default'),
+      decoyBudget: passedOn('usd', 'The most that the decoys of a day may cost; 5 by default'),
+      decoyAddress: {
+        ...passedOn('ip', 'An address of this host that decoys log in from; repeat it for more'),
+        variadic: true,
       },
       once: { kind: 'boolean', brief: 'Check every machine once, then end', optional: true, withNegated: false },
     },

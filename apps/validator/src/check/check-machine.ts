@@ -1,31 +1,19 @@
 /** One check of one machine, from lease to signed receipts: everything it needs comes as arguments, and what it leased is always stopped. */
 
-import { signDocument } from '@celium/chain';
 import type { Signed } from '@celium/contract';
-import { claimedGpu, isOnboarding, RECEIPT_VALID_MS } from '@celium/domain';
-import { judgeChallenge } from '@celium/proof';
+import { isOnboarding, RECEIPT_VALID_MS } from '@celium/domain';
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
-import type { AuditorPort, ClientKey } from '../ports.ts';
+import type { ClientKey } from '../ports.ts';
 import type { MarketAddress, ReceiptBook } from '../state/receipt-book.ts';
-import type { TranscriptFiles } from '../state/transcripts.ts';
 import type { BarrierStart } from './network-barrier.ts';
-import { giveUpLease, takeLease, uuidFrom, waitForReady, type LeasePorts, type LeaseResult } from './lease.ts';
-import {
-  paramsOfUnit,
-  proveUnits,
-  rateOf,
-  type Proving,
-  type ProvingPorts,
-  type UnitPlan,
-  type VoidRun,
-} from './prove-units.ts';
-import { composeReceipt, NO_HOST_KEY_HASH, type CheckFacts, type UnitOutcome } from './receipt.ts';
+import { judgeUnit, type JudgingPorts, type UnitReport } from './judge-unit.ts';
+import { giveUpLease, takeLease, waitForReady, type LeasePorts, type LeaseResult } from './lease.ts';
+import { proveUnits, type Proving, type ProvingPorts, type UnitPlan, type VoidRun } from './prove-units.ts';
+import { NO_HOST_KEY_HASH } from './receipt.ts';
 
 /** What a check needs from outside. */
-export interface CheckPorts extends LeasePorts, ProvingPorts {
-  auditor: AuditorPort;
+export interface CheckPorts extends LeasePorts, ProvingPorts, JudgingPorts {
   receipts: ReceiptBook;
-  transcripts: TranscriptFiles;
   /** Markets that get every receipt, besides those of the machine's manifest. */
   markets: readonly MarketAddress[];
 }
@@ -35,12 +23,6 @@ export type CheckReport =
   | { kind: 'checked'; units: UnitReport[] }
   /** No receipt: nothing was learnt about the machine's proof. */
   | { kind: 'busy' | 'refused' | 'unreachable' | 'void' | 'given-up'; code: string; message: string; units: string[] };
-
-export interface UnitReport {
-  receipt: Signed<'receipt'>;
-  auditCpuSeconds: number;
-  lagMs: number;
-}
 
 /** Markets of a manifest that get its receipts: whoever lists more cannot make us knock on all of their doors. */
 const MAX_MANIFEST_MARKETS = 8;
@@ -148,7 +130,7 @@ async function runInPod(
   return run;
 }
 
-/** Audits every unit away from this thread, signs its receipt, and stores it with its transcript, log entry and outbox. */
+/** Judges every unit and stores its receipt with its transcript, log entry and outbox. */
 async function writeReceipts(
   ports: CheckPorts,
   known: KnownMachine,
@@ -157,65 +139,24 @@ async function writeReceipts(
   plans: readonly UnitPlan[],
   proving: Proving,
 ): Promise<UnitReport[]> {
-  const facts: CheckFacts = {
-    validator: ports.hotkey.ss58,
-    hotkey: known.hotkey,
-    machineId: known.machine.machineId,
-    machineKey: known.machine.machineKey,
-    grant,
-    hostKeyHash: proving.hostKeyHash,
-    barrierId: proving.barrierId,
-    blockNumber: proving.block.number,
-    blockHash: proving.block.hash,
-    tested: plans.length,
-    leased,
-    startedAtMs: proving.startedAtMs,
-    endedAtMs: proving.endedAtMs,
-  };
   const markets = marketsOf(known, ports.markets);
   return Promise.all(
     plans.map(async (plan) => {
-      const judged = await judgeUnit(ports, proving, known, plan);
-      const params = paramsOfUnit(ports, known, plan.unit, plan.purpose);
-      const body = composeReceipt(uuidFrom(ports.randomBytes), plan.unit, params, facts, judged.outcome);
-      const receipt = await signDocument('receipt', body, ports.hotkey);
-      ports.receipts.add(receipt, grant, markets, ports.clock.unixMs());
+      const judged = await judgeUnit(ports, { known, grant, leased, tested: plans.length }, plan, proving);
+      ports.receipts.add(judged.receipt, grant, markets, ports.clock.unixMs());
       ports.crash('validator.receipt.logged');
-      for (const hash of ports.receipts.releaseTranscripts(receipt)) ports.transcripts.remove(hash);
-      return { receipt, auditCpuSeconds: judged.auditCpuSeconds, lagMs: judged.lagMs };
+      for (const hash of ports.receipts.releaseTranscripts(judged.receipt)) ports.transcripts.remove(hash);
+      return judged;
     }),
   );
 }
 
 /** Our own markets first: their keys are asked of them and not taken from a manifest. One address counts once. */
-function marketsOf(known: KnownMachine, own: readonly MarketAddress[]): MarketAddress[] {
+export function marketsOf(known: KnownMachine, own: readonly MarketAddress[]): MarketAddress[] {
   const byUrl = new Map<string, MarketAddress>();
   for (const { url, key } of [...own, ...known.machine.markets.slice(0, MAX_MANIFEST_MARKETS)]) {
     const bare = url.replace(/\/+$/, '');
     if (!byUrl.has(bare)) byUrl.set(bare, { url: bare, key });
   }
   return [...byUrl.values()];
-}
-
-/** The verdict on one unit. Its transcript is on disk when this returns. */
-async function judgeUnit(
-  ports: CheckPorts,
-  proving: Proving,
-  known: KnownMachine,
-  plan: UnitPlan,
-): Promise<{ outcome: UnitOutcome; auditCpuSeconds: number; lagMs: number }> {
-  const answer = proving.answers.get(plan.unit);
-  if (answer === undefined) throw new Error(`unit ${plan.unit} was planned and not proven`);
-  if (answer.kind === 'no-proof') return { outcome: answer, auditCpuSeconds: 0, lagMs: 0 };
-  const { result, lagMs } = answer;
-  const audited = result.failure === null ? await ports.auditor.audit(result.transcript) : null;
-  const audit = audited?.outcome ?? null;
-  const claim = judgeChallenge({ result, audit, declaredRateUnitsPerSecond: rateOf(known) });
-  ports.transcripts.keep(result.transcript);
-  const { model } = claimedGpu(known.machine.gpus, plan.unit);
-  return {
-    outcome: { kind: 'proof', claim, result, claimedModel: model },
-    auditCpuSeconds: audited?.cpuSeconds ?? 0,
-    lagMs,
-  };
 }

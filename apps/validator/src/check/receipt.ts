@@ -80,6 +80,7 @@ export function composeReceipt(
     unit,
     grantHash: documentHash(facts.grant),
     hostKeyHash: facts.hostKeyHash,
+    ...(facts.grant.body.kind === 'paid' ? { lease: 'paid' as const } : {}),
     barrierId: facts.barrierId,
     blockNumber: facts.blockNumber,
     blockHash: facts.blockHash,

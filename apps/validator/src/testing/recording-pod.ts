@@ -33,13 +33,16 @@ export interface RecordingPod {
   close(): void;
 }
 
+/** Takes over a shell. */
+export type OnShell = (channel: ssh2.ServerChannel) => void;
+
 /** Bytes of a connection that are kept: version and key exchange come first, in the clear. */
 const CLEAR_BYTES = 4_096;
 
 /** Starts one. `onShell` takes over a shell; by default each piece of input is answered by how long it was. */
 export async function startRecordingPod(
   keyLines: readonly string[],
-  options: { hostKey?: ReturnType<typeof makeClientKey>; onShell?: (channel: ssh2.ServerChannel) => void } = {},
+  options: { hostKey?: { publicLine: string; privateKey: string }; port?: number; onShell?: OnShell } = {},
 ): Promise<RecordingPod> {
   const host = options.hostKey ?? makeClientKey(randomBytes);
   const pod: RecordingPod = {
@@ -73,12 +76,12 @@ export async function startRecordingPod(
     });
     socket.pipe(upstream).pipe(socket);
   });
-  await new Promise<void>((resolve) => tap.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => tap.listen(options.port ?? 0, '127.0.0.1', resolve));
   pod.port = (tap.address() as AddressInfo).port;
   return pod;
 }
 
-function serve(connection: Connection, pod: RecordingPod, onShell?: (channel: ssh2.ServerChannel) => void): void {
+function serve(connection: Connection, pod: RecordingPod, onShell?: OnShell): void {
   let user = '';
   connection.on('error', () => {});
   connection.on('authentication', (context) => {

@@ -11,6 +11,7 @@ import {
   fitsDecoyBudget,
   isDecoyDue,
   judgeDemand,
+  judgeTries,
   MIN_DISCLOSURE_DELAY_MS,
   type DecoyCandidate,
 } from './decoy.ts';
@@ -79,6 +80,18 @@ test('who cheats one renter in two is caught after ten days at the default rate,
   expect(expectedDaysToDetect(0.2, 0.5)).toBeCloseTo(10);
   expect(expectedDaysToDetect(0.6, 1)).toBeCloseTo(5 / 3);
   expect(expectedDaysToDetect(0.2, 0)).toBe(Number.POSITIVE_INFINITY);
+});
+
+test('a wrong answer decides at once; of late ones it takes two in three', () => {
+  expect(judgeTries([])).toBe('again');
+  expect(judgeTries(['right'])).toBe('pass');
+  expect(judgeTries(['wrong'])).toBe('fail');
+  expect(judgeTries(['late'])).toBe('again');
+  expect(judgeTries(['late', 'right'])).toBe('again');
+  expect(judgeTries(['late', 'right', 'right'])).toBe('pass');
+  expect(judgeTries(['late', 'right', 'late'])).toBe('fail');
+  expect(judgeTries(['late', 'late'])).toBe('fail');
+  expect(judgeTries(['late', 'wrong'])).toBe('fail');
 });
 
 test('no decoy begins that the day’s budget could not pay for', () => {

@@ -76,6 +76,21 @@ export function expectedDaysToDetect(decoysPerMachineDay: number, cheatedShare: 
   return 1 / (Math.max(0, decoysPerMachineDay) * Math.min(Math.max(cheatedShare, 0), 1));
 }
 
+/** One run of the challenge in a decoy's pod: right, wrong answers, or right or none too late. */
+export type DecoyTry = 'right' | 'wrong' | 'late';
+
+/**
+ * What the tries in one pod say. Wrong answers decide at once; a lateness is repeated, and when the two differ a third decides, as for
+ * announced checks. (Whoever was late has learnt by then what the lease is: the repetition spares honest machines on a bad path.)
+ */
+export function judgeTries(tries: readonly DecoyTry[]): 'pass' | 'fail' | 'again' {
+  if (tries.includes('wrong')) return 'fail';
+  const late = tries.filter((one) => one === 'late').length;
+  if (late >= 2) return 'fail';
+  const right = tries.length - late;
+  return right > late ? 'pass' : 'again';
+}
+
 /** What is spent on decoys: one may begin when its largest cost still fits into the day's budget. */
 export function fitsDecoyBudget(spentTodayMicroUsd: bigint, costMicroUsd: bigint, budgetMicroUsd: bigint): boolean {
   return spentTodayMicroUsd + costMicroUsd <= budgetMicroUsd;

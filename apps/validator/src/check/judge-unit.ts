@@ -1,0 +1,88 @@
+/** The verdict on one unit: its answers audited away from the timing thread, its transcript on disk, its receipt signed. */
+
+import { signDocument, type KeySigner } from '@celium/chain';
+import type { Signed } from '@celium/contract';
+import { claimedGpu } from '@celium/domain';
+import { judgeChallenge } from '@celium/proof';
+import type { KnownMachine } from '../discovery/manifest-directory.ts';
+import type { AuditorPort, RandomBytes } from '../ports.ts';
+import type { TranscriptFiles } from '../state/transcripts.ts';
+import { uuidFrom } from './lease.ts';
+import { paramsOfUnit, rateOf, type Proving, type ProvingPorts, type UnitPlan } from './prove-units.ts';
+import { composeReceipt, type CheckFacts, type UnitOutcome } from './receipt.ts';
+
+/** What a verdict needs from outside. */
+export interface JudgingPorts {
+  auditor: AuditorPort;
+  transcripts: TranscriptFiles;
+  hotkey: KeySigner;
+  randomBytes: RandomBytes;
+  sizeClassOf: ProvingPorts['sizeClassOf'];
+}
+
+/** The lease in which a unit was tested. */
+export interface TestedLease {
+  known: KnownMachine;
+  grant: Signed<'grant'>;
+  /** Units tested together, and units of the machine that others held. */
+  tested: number;
+  leased: number;
+}
+
+/** One unit's receipt, and what it cost us. */
+export interface UnitReport {
+  receipt: Signed<'receipt'>;
+  auditCpuSeconds: number;
+  lagMs: number;
+}
+
+/** Judges one unit. Its transcript is on disk when this returns; its receipt is not. */
+export async function judgeUnit(
+  ports: JudgingPorts,
+  { known, grant, tested, leased }: TestedLease,
+  plan: UnitPlan,
+  proving: Proving,
+): Promise<UnitReport> {
+  const facts: CheckFacts = {
+    validator: ports.hotkey.ss58,
+    hotkey: known.hotkey,
+    machineId: known.machine.machineId,
+    machineKey: known.machine.machineKey,
+    grant,
+    hostKeyHash: proving.hostKeyHash,
+    barrierId: proving.barrierId,
+    blockNumber: proving.block.number,
+    blockHash: proving.block.hash,
+    tested,
+    leased,
+    startedAtMs: proving.startedAtMs,
+    endedAtMs: proving.endedAtMs,
+  };
+  const judged = await judgeAnswer(ports, proving, known, plan);
+  const params = paramsOfUnit(ports, known, plan.unit, plan.purpose);
+  const body = composeReceipt(uuidFrom(ports.randomBytes), plan.unit, params, facts, judged.outcome);
+  const receipt = await signDocument('receipt', body, ports.hotkey);
+  return { receipt, auditCpuSeconds: judged.auditCpuSeconds, lagMs: judged.lagMs };
+}
+
+async function judgeAnswer(
+  ports: JudgingPorts,
+  proving: Proving,
+  known: KnownMachine,
+  plan: UnitPlan,
+): Promise<{ outcome: UnitOutcome; auditCpuSeconds: number; lagMs: number }> {
+  const answer = proving.answers.get(plan.unit);
+  if (answer === undefined) throw new Error(`unit ${plan.unit} was planned and not proven`);
+  if (answer.kind === 'no-proof') return { outcome: answer, auditCpuSeconds: 0, lagMs: 0 };
+  const { result, lagMs } = answer;
+  const audited = result.failure === null ? await ports.auditor.audit(result.transcript) : null;
+  const audit = audited?.outcome ?? null;
+  const claim = judgeChallenge({ result, audit, declaredRateUnitsPerSecond: rateOf(known) });
+  ports.transcripts.keep(result.transcript);
+  const { model } = claimedGpu(known.machine.gpus, plan.unit);
+  return {
+    outcome: { kind: 'proof', claim, result, claimedModel: model },
+    auditCpuSeconds: audited?.cpuSeconds ?? 0,
+    lagMs,
+  };
+}
