@@ -3,7 +3,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { EMPTY_LOG_HASH, nextLogEntry, type LogPosition } from '@celium/chain';
 import { canonicalJson, type LogEntry, type Signed } from '@celium/contract';
-import type { ScoredReceipt, UnitVerdict } from '@celium/domain';
+import { transcriptsToRelease, type KeptTranscript, type ScoredReceipt, type UnitVerdict } from '@celium/domain';
 import { inTransaction } from './database.ts';
 
 /** A market that a receipt goes to. */
@@ -28,6 +28,9 @@ interface OutboxRow {
   receipt: string;
   attempts: number;
 }
+
+/** Kept transcripts of one unit that are looked at for release, the newest first: failures and samples beyond stay as they are. */
+const MAX_KEPT_LOOKED_AT = 1_000;
 
 /** The receipts of this validator. */
 export class ReceiptBook {
@@ -175,21 +178,22 @@ export class ReceiptBook {
     return { receipts: receipts.n, waiting: waiting.n, givenUp: givenUp.n };
   }
 
-  /**
-   * Hashes of transcripts that are not kept any longer now that `receipt` is there: earlier passes of the same unit outside the
-   * spot-check sample (one in sixteen, by the hash itself). The newest of a unit and all failures stay.
-   */
+  /** Hashes of transcripts that are not kept any longer now that `receipt` is there; the rule is `transcriptsToRelease`. */
   releaseTranscripts(receipt: Signed<'receipt'>): string[] {
-    const { machineKey, unit, receiptId } = receipt.body;
-    const rows = this.#database
-      .prepare(
-        `UPDATE receipts SET transcript_kept = 0
-         WHERE machine_key = ? AND unit = ? AND receipt_id <> ? AND verdict = 'pass' AND transcript_kept = 1
-           AND transcript_hash <> '' AND substr(transcript_hash, 1, 1) <> '0' AND ended_at_ms < ?
-         RETURNING transcript_hash AS hash`,
-      )
-      .all(machineKey, unit, receiptId, receipt.body.endedAtMs) as unknown as Array<{ hash: string }>;
-    return rows.map((row) => row.hash);
+    const { machineKey, unit } = receipt.body;
+    return inTransaction(this.#database, () => {
+      const kept = this.#database
+        .prepare(
+          `SELECT receipt_id AS receiptId, verdict, ended_at_ms AS endedAtMs, transcript_hash AS transcriptHash FROM receipts
+           WHERE machine_key = ? AND unit = ? AND transcript_kept = 1 AND transcript_hash <> ''
+           ORDER BY ended_at_ms DESC LIMIT ?`,
+        )
+        .all(machineKey, unit, MAX_KEPT_LOOKED_AT) as unknown as KeptTranscript[];
+      const released = transcriptsToRelease(kept);
+      const note = this.#database.prepare('UPDATE receipts SET transcript_kept = 0 WHERE receipt_id = ?');
+      for (const { receiptId } of released) note.run(receiptId);
+      return released.map(({ transcriptHash }) => transcriptHash);
+    });
   }
 
   #appendLog(kind: string, body: unknown, nowMs: number): LogEntry {

@@ -64,8 +64,9 @@ test('when a failure and its repetition differ, a third check decides soon', () 
   expect(waitMs('pff')).toBe(90 * MINUTE);
 });
 
-test('a machine that failed three times in a row waits for the routine interval', () => {
-  expect(waitMs('ff')).toBeLessThanOrEqual(MAX_RETRY_MS);
+test('a machine whose failure was confirmed waits for the routine interval', () => {
+  expect(waitMs('f')).toBeLessThanOrEqual(MAX_RETRY_MS);
+  expect(waitMs('ff')).toBe(90 * MINUTE);
   expect(waitMs('fff')).toBe(90 * MINUTE);
 });
 

@@ -1,4 +1,5 @@
 /** When a machine is checked next: pure arithmetic on what a validator knows of it. */
+import { standingOf } from './retry.ts';
 
 /** Intervals in milliseconds. */
 export interface Intervals {
@@ -41,18 +42,16 @@ export interface UnitHistory {
 /**
  * When the next check is due, unix ms; 0 for at once.
  *
- * A failure is repeated within ten minutes; when the two differ a third check decides; after three failures in a row, and after
+ * A failure is repeated within ten minutes, and when the two differ a third check decides (`standingOf`); after a decided failure, and after
  * a pass that stands, the routine interval runs. A lease that ended brings a check forward and never puts one off.
  *
  * @param jitter a number in [0, 1) that draws from the intervals
  */
 export function nextCheckAtMs(history: UnitHistory, intervals: Intervals, jitter: number): number {
   const { visit } = history;
-  const [newest, second, third] = history.verdicts;
+  const newest = history.verdicts[0];
   const routineDueMs =
-    newest === undefined
-      ? history.firstAtMs
-      : newest.endedAtMs + intervalAfter(newest, second, third, intervals, jitter);
+    newest === undefined ? history.firstAtMs : newest.endedAtMs + intervalAfter(history.verdicts, intervals, jitter);
   const released = releaseStands(history) ? history.releaseDueAtMs : null;
   const dueMs = released === null ? routineDueMs : Math.min(routineDueMs, released);
   if (visit === null || (newest !== undefined && newest.endedAtMs > visit.atMs)) return dueMs;
@@ -66,22 +65,10 @@ function releaseStands({ releaseDueAtMs, verdicts }: UnitHistory): boolean {
   return releaseDueAtMs !== null && releaseDueAtMs > (verdicts[0]?.endedAtMs ?? 0);
 }
 
-function intervalAfter(
-  newest: UnitVerdict,
-  second: UnitVerdict | undefined,
-  third: UnitVerdict | undefined,
-  intervals: Intervals,
-  jitter: number,
-): number {
-  const retryMs = Math.min(intervals.retryMs, MAX_RETRY_MS) * (0.8 + 0.2 * jitter);
-  const routineMs = (intervals.recheckMs * 2 * (1 + jitter)) / 3;
-  if (newest.verdict === 'fail') {
-    const stands = second?.verdict === 'fail' && third?.verdict === 'fail';
-    return stands ? routineMs : retryMs;
-  }
-  // A pass right after a first failure: the two differ, a third decides.
-  const undecided = second?.verdict === 'fail' && third?.verdict !== 'fail';
-  return undecided ? retryMs : routineMs;
+/** From the newest verdict to the next check: short while the retry rule leaves a failure open. */
+function intervalAfter(verdicts: readonly UnitVerdict[], intervals: Intervals, jitter: number): number {
+  if (standingOf(verdicts).undecided) return Math.min(intervals.retryMs, MAX_RETRY_MS) * (0.8 + 0.2 * jitter);
+  return (intervals.recheckMs * 2 * (1 + jitter)) / 3;
 }
 
 /** Whether the next check of a unit is an onboarding: it has no standing pass of ours. */
