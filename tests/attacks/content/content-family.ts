@@ -7,11 +7,11 @@ import { type Foresight, tallyTries } from './trial.ts';
 
 /** Tries per attack. */
 const FULL_TRIES = 3_000;
-const QUICK_TRIES = 30;
+const QUICK_TRIES = 60;
 
-/** What a design target becomes: 99.9 % in a full run; in a quick one what 30 tries can tell from a broken detection. */
+/** What a design target becomes: 99.9 % in a full run; in a quick one what 60 tries can tell from a broken detection. */
 const ONBOARDING: DetectionTarget = { of: 'rate', atLeast: 0.999 };
-const QUICK: DetectionTarget = { of: 'rate', atLeast: 0.9 };
+const QUICK: DetectionTarget = { of: 'rate', atLeast: 0.95 };
 
 /** One attack of a content family. */
 export interface ContentAttack {

@@ -14,8 +14,8 @@ import { CHECKED_AT_MS, grantBody, type MadeFile, makeProofFile, type Parties, r
 import { skippedOf } from './share.ts';
 import type { Strategy } from './prover.ts';
 
-/** Files from which the forgeries of one slice are made in turn: making one costs more than checking it. */
-const FILES_PER_SLICE = 4;
+/** Files from which forgeries are made in turn: making one costs more than checking it. */
+const ORIGINALS = 4;
 const FULL_TRIES = 3_000;
 const QUICK_TRIES = 16;
 
@@ -217,12 +217,21 @@ const forge = async (attack: string, original: Original, random: RandomStream): 
   return isRefused(await FORGERIES.find((known) => known.attack === attack)!.forge(original, random));
 };
 
+const made = new Map<number, Original[]>();
+
+/** The files of a seed, made once per thread. */
+async function originalsOf(seed: number): Promise<Original[]> {
+  const known = made.get(seed);
+  if (known !== undefined) return known;
+  const originals: Original[] = [];
+  for (let i = 0; i < ORIGINALS; i++) originals.push(await originalOf(randomStream('original', seed, i)));
+  made.set(seed, originals);
+  return originals;
+}
+
 export const runTries: RunTries = async ({ attack, from, to, seed }) => {
   const tally = emptyTally();
-  const originals: Original[] = [];
-  for (let i = 0; i < Math.min(FILES_PER_SLICE, to - from); i++) {
-    originals.push(await originalOf(randomStream('original', seed, from, i)));
-  }
+  const originals = await originalsOf(seed);
   for (let number = from; number < to; number++) {
     const original = originals[number % originals.length]!;
     const before = process.threadCpuUsage();

@@ -136,7 +136,11 @@ export function residentProver(
 }
 
 /** The honest opening of one answer. */
-function openingOf({ digests, tree }: CommittedStep, step: number, index: number): ProverFrame {
+export function openingOf(
+  { digests, tree }: CommittedStep,
+  step: number,
+  index: number,
+): Extract<ProverFrame, { type: 'opening' }> {
   const leaf = Math.floor(index / DIGESTS_PER_MERKLE_LEAF);
   const bytes = DIGESTS_PER_MERKLE_LEAF * DIGEST_BYTES;
   const opened = digests.slice(leaf * bytes, (leaf + 1) * bytes);

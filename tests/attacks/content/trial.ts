@@ -1,6 +1,6 @@
 /**
- * Content tries: a real challenge at micro size against a strategy, the real audit, the real verdict, and the offline check of that verdict. A chain is made once and drawn
- * from several times: each try is a whole challenge with a fresh draw, and only what comes before the draw is the same for the tries of one chain.
+ * Content tries: a real challenge at micro size against a strategy, the real audit, the real verdict, and the offline check of that verdict. Each chain is challenged whole once, and
+ * then drawn from again with fresh nonces (`redraw.ts`): the same draw, openings, paths and exact digests without the wire.
  */
 import {
   auditTranscript,
@@ -8,6 +8,7 @@ import {
   checkClaim,
   type ChallengeResult,
   type ChallengeSizes,
+  fromHex,
   judgeChallenge,
   type KernelFactory,
   type ProofBinding,
@@ -23,11 +24,12 @@ import type { TrialSlice } from '../threads.ts';
 import { virtualClock } from '../virtual-clock.ts';
 import { type ResidentDevice, residentDevice } from './device.ts';
 import { type MadeChain, residentProver, type Strategy } from './prover.ts';
+import { type KnownChain, redraw } from './redraw.ts';
 
 /** Far above what the micro chain needs at a root per millisecond: content tries are never decided by time. */
 const DECLARED_RATE = 200;
 /** Draws from one chain. */
-const DRAWS_PER_CHAIN = 30;
+const DRAWS_PER_CHAIN = 60;
 const NONCE_BYTES = 32;
 
 /** What a try leaves behind. */
@@ -47,6 +49,8 @@ export interface Onboarding {
   random: RandomStream;
   made: MadeChain;
   kernels: KernelFactory;
+  /** Filled in by the first redraw. */
+  known?: KnownChain;
 }
 
 let cached: { key: string; device: ResidentDevice } | null = null;
@@ -144,7 +148,7 @@ export async function contentTry(onboarding: Onboarding, draw: RandomStream): Pr
   return { result, claim, validatorCpuSeconds: (user + system) / 1e6 };
 }
 
-/** Tries `from` to `to` of one attack. Cost is measured on the first draw of each chain, where the audit computes everything. */
+/** Tries `from` to `to` of one attack. Each chain's first try is a whole challenge, which gives the cost and has to agree with the redraw. */
 export async function tallyTries(
   name: string,
   { from, to, seed }: TrialSlice,
@@ -153,23 +157,28 @@ export async function tallyTries(
   const tally = emptyTally();
   let onboarding: Onboarding | null = null;
   for (let number = from; number < to; number++) {
-    const isFirst = onboarding === null || number % DRAWS_PER_CHAIN === 0;
-    if (onboarding === null || isFirst) {
+    let reason: string;
+    if (onboarding === null || number % DRAWS_PER_CHAIN === 0) {
       onboarding = prepare(make, randomStream('chain', name, seed, Math.floor(number / DRAWS_PER_CHAIN)));
+      reason = await wholeTry(tally, onboarding, randomStream('draw', name, seed, number));
+    } else {
+      reason = redraw(onboarding, randomStream('draw', name, seed, number).bytes(NONCE_BYTES));
     }
-    const { result, claim, validatorCpuSeconds } = await contentTry(
-      onboarding,
-      randomStream('draw', name, seed, number),
-    );
     tally.tries += 1;
-    if (isFirst) {
-      tally.units += 1;
-      tally.validatorCpuSeconds += validatorCpuSeconds;
-      tally.proofBytes += result.timing.bytesReceived;
-      if (!checkClaim(claim, result.transcript).ok) throw new Error('a claim does not follow from its transcript');
-    }
-    if (claim.verdict === 'fail') tally.detected += 1;
-    tally.reasons[claim.reason] = (tally.reasons[claim.reason] ?? 0) + 1;
+    if (reason !== 'none') tally.detected += 1;
+    tally.reasons[reason] = (tally.reasons[reason] ?? 0) + 1;
   }
   return tally;
+}
+
+/** The whole challenge of a chain, its cost in the tally, and the same draw once more without the wire. */
+async function wholeTry(tally: Tally, onboarding: Onboarding, draw: RandomStream): Promise<string> {
+  const { result, claim, validatorCpuSeconds } = await contentTry(onboarding, draw);
+  tally.units += 1;
+  tally.validatorCpuSeconds += validatorCpuSeconds;
+  tally.proofBytes += result.timing.bytesReceived;
+  if (!checkClaim(claim, result.transcript).ok) throw new Error('a claim does not follow from its transcript');
+  const again = redraw(onboarding, fromHex(result.transcript.auditNonce)!);
+  if (again !== claim.reason) throw new Error(`the challenge says ${claim.reason}, the redraw ${again}`);
+  return claim.reason;
 }

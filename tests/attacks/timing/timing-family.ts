@@ -65,14 +65,16 @@ export function timingFamily(
   attacks: readonly TimedAttack[],
   purpose: Purpose = 'onboarding',
 ): { family: AttackFamily; runTries: RunTries } {
-  let chain: TimedChain | null = null;
+  const chains = new Map<Purpose, TimedChain>();
   const runTries: RunTries = async (slice) => {
     const [wanted, linkName] = slice.attack.split(SEPARATOR);
     const attack = [...attacks, HONEST].find((known) => known.attack === wanted);
     const link = LINKS.find((known) => known.name === linkName);
-    chain ??= timedChain(purpose);
-    if (wanted === 'cost') return costOfProof(chain.params);
+    if (wanted === 'cost') return costOfProof(timedChain(purpose).params);
     if (attack === undefined || link === undefined) throw new Error(`no attack ${slice.attack}`);
+    const timed = purposeOn(link, purpose);
+    const chain = chains.get(timed) ?? timedChain(timed);
+    chains.set(timed, chain);
     return tallyTimed(attack, link, chain, slice);
   };
 
@@ -105,6 +107,11 @@ export function timingFamily(
     },
   };
   return { family, runTries };
+}
+
+/** On long or lossy paths a routine check takes a long chain: a short one cannot be timed there. */
+function purposeOn({ rttMs, loss }: Link, purpose: Purpose): Purpose {
+  return purpose === 'routine' && (rttMs >= 180 || loss >= 0.01) ? 'routine-long' : purpose;
 }
 
 function composeTimed(
