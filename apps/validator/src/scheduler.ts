@@ -26,7 +26,7 @@ export type CheckOne = (
 /** What the scheduler needs from outside. */
 export interface SchedulerPorts extends DuePorts {
   clock: ValidatorClock;
-  directory: ManifestDirectory;
+  directory: Pick<ManifestDirectory, 'machines'>;
   visits: Visits;
   /** Our place in the draw of a machine. */
   assignmentOf: (machineKey: string) => Assignment;

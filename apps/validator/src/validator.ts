@@ -28,6 +28,10 @@ export interface ValidatorParts {
 
 const DISCOVER_EVERY_MS = 5_000;
 const EPOCH_EVERY_MS = 2_000;
+const PRUNE_EVERY_MS = 60_000;
+/** Receipts without a transcript are forgotten after this; their log entries stay. So many at a time, more than a busy validator makes. */
+const KEEP_MS = 7 * 24 * 3_600_000;
+const PRUNE_AT_ONCE = 500;
 const LOGS_EVERY_MS = 5_000;
 const BARRIER_EVERY_MS = 5_000;
 const SCHEDULE_EVERY_MS = 250;
@@ -66,6 +70,7 @@ export async function runValidator(
     every('stop leases', SWEEP_EVERY_MS, () => sweepLeases(ports)),
     every('read the epoch', EPOCH_EVERY_MS, () => epochs.refresh()),
     every('learn the barrier', BARRIER_EVERY_MS, () => barriers.refresh()),
+    quietly('forget what is old', PRUNE_EVERY_MS, async () => prune(parts)),
     quietly('follow logs', LOGS_EVERY_MS, () => logs.run(signal)),
     quietly('discover', DISCOVER_EVERY_MS, () => discovery.run()),
     every('schedule', SCHEDULE_EVERY_MS, () => scheduler.startDue(signal)),
@@ -93,6 +98,13 @@ export async function runOnce(parts: ValidatorParts, signal: AbortSignal): Promi
   }
   await setWeights(ports).catch(() => {});
   return machines;
+}
+
+/** Keeps the store from growing with every check. */
+function prune({ ports }: ValidatorParts): void {
+  const beforeMs = ports.clock.unixMs() - KEEP_MS;
+  ports.receipts.prune(beforeMs, PRUNE_AT_ONCE);
+  ports.visits.prune(beforeMs);
 }
 
 /** Waits while a run is being timed: the event loop that reads the clock has nothing else to do then. */

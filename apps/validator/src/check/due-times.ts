@@ -33,9 +33,13 @@ const VERDICTS_PER_UNIT = 4;
 interface Kept {
   /** When this process first saw the machine, unix ms. */
   knownAtMs: number;
+  /** The machine as its manifest listed it when the due times were worked out. */
+  machine: KnownMachine['machine'];
   terms: DueTerms;
   /** Due time of each unit, unix ms; null until it is worked out. */
   due: Map<string, number> | null;
+  /** The earliest of them. */
+  atMs: number;
   /** Between which moments the machine's next check is drawn, unix ms: all that its provider may know. */
   window: { fromMs: number; untilMs: number } | null;
 }
@@ -52,14 +56,11 @@ export class DueTimes {
   /** Which units are due now, and since when the first of them is; null for none. */
   find(known: KnownMachine, terms: DueTerms, nowMs: number): { units: string[]; atMs: number } | null {
     const kept = this.#keep(known, terms, nowMs);
-    const { units } = known.machine;
-    if (kept.due === null || kept.due.size !== units.length || units.some((unit) => kept.due?.has(unit) !== true))
-      this.#work(known, kept);
-    const due = kept.due ?? new Map<string, number>();
-    const atMs = Math.min(...due.values());
-    if (atMs > nowMs) return null;
+    const due = kept.due ?? this.#work(known, kept);
+    // This is asked of thousands of machines four times a second, and nearly always the answer is no.
+    if (kept.atMs > nowMs) return null;
     const alongMs = nowMs + this.#ports.intervals.recheckMs * TAKE_ALONG_SHARE;
-    return { units: units.filter((unit) => (due.get(unit) ?? 0) <= alongMs), atMs };
+    return { units: known.machine.units.filter((unit) => (due.get(unit) ?? 0) <= alongMs), atMs: kept.atMs };
   }
 
   /** The machine was visited: its due times are worked out anew when they are next asked for. */
@@ -89,17 +90,20 @@ export class DueTimes {
     const key = known.machine.machineKey;
     const kept = this.#kept.get(key);
     if (kept === undefined) {
-      const made = { knownAtMs: nowMs, terms, due: null, window: null };
+      const made = { knownAtMs: nowMs, machine: known.machine, terms, due: null, atMs: 0, window: null };
       this.#kept.set(key, made);
       return made;
     }
     // An epoch that leaves our place as it was draws no interval anew.
-    if (kept.terms.place !== terms.place || kept.terms.releaseDueAtMs !== terms.releaseDueAtMs) kept.due = null;
+    const { place, releaseDueAtMs } = kept.terms;
+    if (place !== terms.place || releaseDueAtMs !== terms.releaseDueAtMs || kept.machine !== known.machine)
+      kept.due = null;
     kept.terms = terms;
+    kept.machine = known.machine;
     return kept;
   }
 
-  #work(known: KnownMachine, kept: Kept): void {
+  #work(known: KnownMachine, kept: Kept): Map<string, number> {
     const { receipts, visits, intervals, randomBytes } = this.#ports;
     const { knownAtMs, terms } = kept;
     const { machineKey, units } = known.machine;
@@ -115,7 +119,10 @@ export class DueTimes {
     });
     const earliestMs = (draw: number): number =>
       Math.min(...histories.map(([, history]) => nextCheckAtMs(history, intervals, draw)));
-    kept.due = new Map(histories.map(([unit, history]) => [unit, nextCheckAtMs(history, intervals, jitter)]));
+    const due = new Map(histories.map(([unit, history]) => [unit, nextCheckAtMs(history, intervals, jitter)]));
+    kept.due = due;
+    kept.atMs = Math.min(...due.values());
     kept.window = { fromMs: earliestMs(0), untilMs: earliestMs(1) };
+    return due;
   }
 }

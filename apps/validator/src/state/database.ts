@@ -6,7 +6,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import { guardSqlite, openSqlite } from '@celium/chain';
 import { CeliumError } from '@celium/contract';
 
-const SCHEMA = `
+/** All tables of the state. */
+export const SCHEMA = `
   CREATE TABLE IF NOT EXISTS manifests (
     hotkey TEXT PRIMARY KEY, serial INTEGER NOT NULL, signed TEXT NOT NULL, seen_at_ms INTEGER NOT NULL
   ) STRICT;
@@ -36,6 +37,7 @@ const SCHEMA = `
     transcript_kept INTEGER NOT NULL DEFAULT 1
   ) STRICT;
   CREATE INDEX IF NOT EXISTS receipts_by_unit ON receipts (machine_key, unit, ended_at_ms);
+  CREATE INDEX IF NOT EXISTS receipts_by_machine ON receipts (machine_key, ended_at_ms);
   CREATE INDEX IF NOT EXISTS receipts_by_time ON receipts (ended_at_ms);
   CREATE INDEX IF NOT EXISTS receipts_of_unit ON receipts (unit, ended_at_ms);
   CREATE TABLE IF NOT EXISTS unit_standings (

@@ -1,6 +1,6 @@
 /** Receipts, the signed log and the outbox in one transaction: a receipt that exists is logged and on its way to every market, or nothing of it exists. */
 
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { EMPTY_LOG_HASH, nextLogEntry, type LogPosition } from '@celium/chain';
 import { canonicalJson, type LogEntry, type Signed } from '@celium/contract';
 import { transcriptsToRelease, type KeptTranscript, type ScoredReceipt, type UnitVerdict } from '@celium/domain';
@@ -35,9 +35,14 @@ const MAX_KEPT_LOOKED_AT = 1_000;
 /** The receipts of this validator. */
 export class ReceiptBook {
   readonly #database: DatabaseSync;
+  // Asked for after every check of every machine.
+  readonly #verdicts: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#verdicts = database.prepare(
+      `SELECT unit, verdict, ended_at_ms AS endedAtMs FROM receipts WHERE machine_key = ? ORDER BY ended_at_ms DESC, receipt_id LIMIT ?`,
+    );
   }
 
   /** Stores one receipt with the grant it is about, appends it to the log and puts it into the outbox of every market. */
@@ -111,12 +116,7 @@ export class ReceiptBook {
 
   /** The last verdicts of announced checks on one machine, newest first: decoys keep their own time. */
   verdicts(machineKey: string, limit: number): UnitVerdict[] {
-    return this.#database
-      .prepare(
-        `SELECT unit, verdict, ended_at_ms AS endedAtMs FROM receipts
-         WHERE machine_key = ? AND json_extract(receipt, '$.body.lease') IS NOT 'paid' ORDER BY ended_at_ms DESC, receipt_id LIMIT ?`,
-      )
-      .all(machineKey, limit) as unknown as UnitVerdict[];
+    return this.#verdicts.all(machineKey, limit) as unknown as UnitVerdict[];
   }
 
   /** Receipts that may count for scores: those that ended after `sinceMs`. */
@@ -193,6 +193,26 @@ export class ReceiptBook {
       const note = this.#database.prepare('UPDATE receipts SET transcript_kept = 0 WHERE receipt_id = ?');
       for (const { receiptId } of released) note.run(receiptId);
       return released.map(({ transcriptHash }) => transcriptHash);
+    });
+  }
+
+  /**
+   * Forgets at most `limit` receipts that ended before `beforeMs` and whose transcripts are not kept (any more), with what their publication left.
+   * They stay in the log. Returns how many were forgotten.
+   */
+  prune(beforeMs: number, limit: number): number {
+    return inTransaction(this.#database, () => {
+      const gone = this.#database
+        .prepare(
+          `DELETE FROM receipts WHERE receipt_id IN (
+             SELECT receipt_id FROM receipts
+             WHERE ended_at_ms < ? AND (transcript_kept = 0 OR transcript_hash = '') ORDER BY ended_at_ms LIMIT ?)
+           RETURNING receipt_id AS id`,
+        )
+        .all(beforeMs, limit) as unknown as Array<{ id: string }>;
+      const forget = this.#database.prepare('DELETE FROM outbox WHERE receipt_id = ?');
+      for (const { id } of gone) forget.run(id);
+      return gone.length;
     });
   }
 

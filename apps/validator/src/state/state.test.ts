@@ -101,3 +101,15 @@ test('the newest transcript of a unit is kept, and so is every failure; older pa
   expect(kept(last)).toBe(true);
   expect(kept(first)).toBe(first.transcriptHash.startsWith('0'));
 });
+
+test('receipts older than a week are forgotten once their transcript is; failures, the newest and the log stay', async () => {
+  const bench = open();
+  const first = await receiptOf(bench);
+  const second = await receiptOf(bench);
+  const { receipts } = bench.ports;
+  bench.database.prepare(`UPDATE receipts SET transcript_kept = 0 WHERE receipt_id = ?`).run(first.receiptId);
+  expect(receipts.prune(first.endedAtMs, 10)).toBe(0);
+  expect(receipts.prune(second.endedAtMs + 1, 10)).toBe(1);
+  expect(receipts.newest(10).map((receipt) => receipt.body.receiptId)).toEqual([second.receiptId]);
+  expect(receipts.logEntries(1, 10)).toHaveLength(2);
+});

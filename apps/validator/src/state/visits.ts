@@ -1,14 +1,19 @@
 /** Visits that brought no receipt (busy, refused, unreachable, void): how many in a row, so that the next one is not at once. */
 
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Visit } from '@celium/domain';
 
 /** Visits by machine key. */
 export class Visits {
   readonly #database: DatabaseSync;
+  // Asked for after every check of every machine.
+  readonly #find: StatementSync;
+  readonly #forget: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#find = database.prepare('SELECT at_ms AS atMs, count, outcome, detail FROM visits WHERE machine_key = ?');
+    this.#forget = database.prepare('DELETE FROM visits WHERE machine_key = ?');
   }
 
   note(machineKey: string, outcome: string, detail: string, nowMs: number): void {
@@ -21,13 +26,16 @@ export class Visits {
   }
 
   forget(machineKey: string): void {
-    this.#database.prepare('DELETE FROM visits WHERE machine_key = ?').run(machineKey);
+    this.#forget.run(machineKey);
+  }
+
+  /** Forgets machines that were last visited in vain before `beforeMs`. */
+  prune(beforeMs: number): void {
+    this.#database.prepare('DELETE FROM visits WHERE at_ms < ?').run(beforeMs);
   }
 
   find(machineKey: string): (Visit & { outcome: string; detail: string }) | null {
-    const row = this.#database
-      .prepare('SELECT at_ms AS atMs, count, outcome, detail FROM visits WHERE machine_key = ?')
-      .get(machineKey) as (Visit & { outcome: string; detail: string }) | undefined;
+    const row = this.#find.get(machineKey) as (Visit & { outcome: string; detail: string }) | undefined;
     return row ?? null;
   }
 }
