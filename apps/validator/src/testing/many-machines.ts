@@ -23,7 +23,7 @@ export interface ManyMachines {
   time: VirtualTime;
   agents: LocalAgent[];
   scheduler: Scheduler;
-  ports: CheckPorts & SchedulerPorts;
+  ports: CheckPorts & SchedulerPorts & { directory: ManifestDirectory };
   lines: Array<Record<string, unknown>>;
   /** When each machine's chains were started, virtual ms, by machine id. */
   startedAtMs: Map<string, number[]>;
@@ -72,7 +72,7 @@ export async function openManyMachines(
   // Nothing here has to survive a crash, and hundreds of machines would wait for the disk.
   bench.database.exec('PRAGMA synchronous = OFF');
   const lines: Array<Record<string, unknown>> = [];
-  const ports: CheckPorts & SchedulerPorts = {
+  const ports: CheckPorts & SchedulerPorts & { directory: ManifestDirectory } = {
     ...bench.ports,
     agent: routeTo(agents),
     // Invented answers cannot be audited: only what the clock says decides.
