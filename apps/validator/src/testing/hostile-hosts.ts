@@ -22,7 +22,7 @@ export interface HostileHosts {
   bench: CheckBench;
   time: VirtualTime;
   scheduler: Scheduler;
-  ports: CheckPorts & SchedulerPorts;
+  ports: CheckPorts & SchedulerPorts & { directory: ManifestDirectory };
   lines: Array<Record<string, unknown>>;
   /** Shells that were opened and not closed again. */
   openShells: Set<Shell>;
@@ -50,7 +50,7 @@ export async function openHostileHosts(kinds: readonly HostKind[]): Promise<Host
     if (!taken.ok) throw new Error(taken.message);
   }
   const lines: Array<Record<string, unknown>> = [];
-  const ports: CheckPorts & SchedulerPorts = {
+  const ports: CheckPorts & SchedulerPorts & { directory: ManifestDirectory } = {
     ...bench.ports,
     hotkey: cheapSigner(),
     agent: agentsOf(kindOf, time),
