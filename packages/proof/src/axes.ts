@@ -1,6 +1,7 @@
 /** What a run shows on each axis, from the arrival of the roots on the validator's clock. Figures for people: no verdict and no class rests on one of them. */
-import type { ObservedTiming } from './contracts.ts';
-import { type AxisRates, AXIS_OF, chainAmounts, type ProofParams, stepKind } from './params.ts';
+import type { ObservedTiming, ProofClaim } from './contracts.ts';
+import { networkCreditMs } from './deadline.ts';
+import { type AxisRates, AXIS_OF, chainAmounts, paramsByName, type ProofParams, stepKind } from './params.ts';
 
 /** Rates of one run, per second and in whole numbers; 0 where nothing was observed. */
 export interface AxisFigures {
@@ -44,4 +45,14 @@ export function ratesOf(params: ProofParams, rootArrivalsMs: readonly number[]) 
     int8OpsPerSecond: observed.int8Ops,
     bf16OpsPerSecond: observed.bf16Ops,
   };
+}
+
+/** What the class of a run rests on: bytes filled, the time of the whole chain less the network credit, and the work in it. Null for unknown parameters. */
+export function runOfClaim(
+  claim: Pick<ProofClaim, 'params' | 'figures'>,
+): { memoryBytes: number; workMs: number; amounts: AxisRates } | null {
+  const params = paramsByName(claim.params);
+  if (params === null) return null;
+  const { elapsedMs, rttMinMs, memoryBytes } = claim.figures;
+  return { memoryBytes, workMs: Math.max(1, elapsedMs - networkCreditMs(rttMinMs)), amounts: chainAmounts(params) };
 }

@@ -1,6 +1,6 @@
 /** CGP-1, the Celium GPU proof: parameters, validator side, exact audit, transcripts and their offline check. */
 export { auditTranscript, countWrongAnswers, type KernelFactory, type SampledAnswer } from './audit.ts';
-export { type AxisFigures, axisFigures, ratesOf } from './axes.ts';
+export { type AxisFigures, axisFigures, ratesOf, runOfClaim } from './axes.ts';
 export { Barrier } from './barrier.ts';
 export { fromHex, toHex } from './bytes.ts';
 export { chainValues, deriveSeed, nextChainValue, startChain } from './chain.ts';

@@ -5,7 +5,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildCommand } from '@stricli/core';
 import { connectChain, decodeSs58, documentHash, toHex, verifyDocument } from '@celium/chain';
-import { CeliumError, type Offer, type Rental, type Signed, type VerificationFile } from '@celium/contract';
+import {
+  CeliumError,
+  type ManifestMachine,
+  type Offer,
+  type Rental,
+  type Signed,
+  type VerificationFile,
+} from '@celium/contract';
 import { challengeSizeClass, claimedGpu, isCpuUnit, printable } from '@celium/domain';
 import { paramsForClaim, type ProofParams } from '@celium/proof';
 import type { Client } from '@celium/sdk';
@@ -139,7 +146,9 @@ async function verify(
       return { files, notes: [] };
     }
     const { block, notes } = await finalizedBlock(context, flags.chain);
-    const challenges = await challengesOf(client, grant, offer, block);
+    const machine = await signedMachine(client, offer);
+    const challenges = challengesOf(grant, offer, machine, block);
+    const claimedModels = new Map((machine?.gpus ?? []).map(({ unit, model }) => [unit, model]));
     const args = sshArguments(target, { ...options, terminal: 'force' });
     const startedAtMs = context.nowMs();
     const proofs = await progress.step('verification by this machine', (say) =>
@@ -149,7 +158,7 @@ async function verify(
     const endedAtMs = context.nowMs();
     const hostKeyHash = hashOfKeyLine(grant.body.hostKey);
     const signer = (await ensureHotkey({ ...flags, fallbackFolder: join(config, 'wallets') })).key;
-    const facts = { offer, grant, hostKeyHash, block, startedAtMs, endedAtMs };
+    const facts = { offer, grant, hostKeyHash, claimedModels, block, startedAtMs, endedAtMs };
     return { files: await Promise.all(proofs.map((proof) => composeVerification(proof, facts, signer))), notes };
   } finally {
     progress.close();
@@ -179,19 +188,22 @@ async function finalizedBlock(
   }
 }
 
-async function challengesOf(
-  client: Client,
-  grant: Signed<'grant'>,
-  offer: Offer,
-  block: { hash: string },
-): Promise<UnitChallenge[]> {
-  // The provider has signed what the machine declares; a market could only leave it out.
+/** The machine as its provider has signed it; undefined when the market leaves it out. */
+async function signedMachine(client: Client, offer: Offer): Promise<ManifestMachine | undefined> {
   const { manifests } = await client.call('listMachines');
-  const machine = manifests
+  return manifests
     .filter((manifest) => verifyDocument('manifest', manifest).ok && manifest.body.hotkey === offer.hotkey)
     .filter((manifest) => manifest.signer === toHex(decodeSs58(offer.hotkey)))
     .flatMap(({ body }) => body.machines)
     .find(({ machineKey }) => machineKey === offer.machineKey);
+}
+
+function challengesOf(
+  grant: Signed<'grant'>,
+  offer: Offer,
+  machine: ManifestMachine | undefined,
+  block: { hash: string },
+): UnitChallenge[] {
   const paramsOf = (unit: string): ProofParams => {
     const { model, memoryBytes } = claimedGpu(machine?.gpus, unit);
     return paramsForClaim(isCpuUnit(unit) ? 'cpu-demo' : challengeSizeClass(model), 'onboarding', memoryBytes);

@@ -3,8 +3,8 @@
 import { randomUUID } from 'node:crypto';
 import { documentHash, signDocument, type KeySigner } from '@celium/chain';
 import { VERIFICATION_FILE_FORM, type Offer, type Signed, type VerificationFile } from '@celium/contract';
-import { GENERIC_GPU_CLASS, isCpuUnit, printableAscii } from '@celium/domain';
-import { ratesOf } from '@celium/proof';
+import { classifyGpu, GENERIC_GPU_CLASS, isCpuUnit, printableAscii } from '@celium/domain';
+import { ratesOf, runOfClaim } from '@celium/proof';
 import type { UnitProof } from './prove-pod.ts';
 
 /** What all units of one verification share. */
@@ -13,6 +13,8 @@ export interface VerificationFacts {
   grant: Signed<'grant'>;
   /** SHA-256 of the granted host key, which OpenSSH was told to accept alone. */
   hostKeyHash: string;
+  /** What the machine calls each of its GPUs, by unit: it decides the sizes of the challenge and what the time is held against. */
+  claimedModels: ReadonlyMap<string, string>;
   block: { number: number; hash: string };
   startedAtMs: number;
   endedAtMs: number;
@@ -28,6 +30,8 @@ export async function composeVerification(
 ): Promise<VerificationFile> {
   const { offer, grant } = facts;
   const passed = claim.verdict === 'pass';
+  const shown = runOfClaim(claim);
+  const run = shown === null ? null : { claimedModel: facts.claimedModels.get(unit) ?? '', ...shown };
   const figure = (value: number): number => Math.max(0, Math.round(value));
   const verification = await signDocument(
     'verification',
@@ -49,8 +53,7 @@ export async function composeVerification(
       verdict: claim.verdict,
       reason: { code: passed ? 'OK' : claim.reason, message: printableAscii(claim.detail, MAX_MESSAGE) },
       measured: {
-        // Nothing here knows what the card is called, so nothing names a class.
-        class: isCpuUnit(unit) ? 'CPU' : GENERIC_GPU_CLASS,
+        class: isCpuUnit(unit) ? 'CPU' : passed && run !== null ? classifyGpu(run) : GENERIC_GPU_CLASS,
         workPerSecond: passed ? figure(claim.figures.measuredRateUnitsPerSecond) : 0,
         memoryBytes: passed ? figure(claim.figures.memoryBytes) : 0,
         ...ratesOf(params, passed ? result.timing.rootArrivalsMs : []),

@@ -4,13 +4,12 @@ import { documentHash } from '@celium/chain';
 import { canonicalJson, DOCUMENTS, type Receipt, type Signed } from '@celium/contract';
 import { challengeSizeClass, classifyGpu, GENERIC_GPU_CLASS, isCpuUnit, printableAscii } from '@celium/domain';
 import {
-  chainAmounts,
   type ChallengeResult,
-  networkCreditMs,
   paramsByName,
   type ProofClaim,
   type ProofParams,
   ratesOf,
+  runOfClaim,
 } from '@celium/proof';
 
 /** What all receipts of one check share. */
@@ -120,11 +119,8 @@ function measuredOf(unit: string, asked: ProofParams, proof: ProvenUnit | null):
  * the one that it was said to be has passed, as what it is.
  */
 function gpuClassOf({ claim, claimedModel }: ProvenUnit): string {
-  const params = paramsByName(claim.params);
-  if (params === null) return GENERIC_GPU_CLASS;
-  const { elapsedMs, rttMinMs, memoryBytes } = claim.figures;
-  const workMs = Math.max(1, elapsedMs - networkCreditMs(rttMinMs));
-  return classifyGpu({ claimedModel: claimedModel ?? '', memoryBytes, workMs, amounts: chainAmounts(params) });
+  const run = runOfClaim(claim);
+  return run === null ? GENERIC_GPU_CLASS : classifyGpu({ claimedModel: claimedModel ?? '', ...run });
 }
 
 /** -1 stands for "never observed" in a proof's figures, 0 in a receipt's. */
