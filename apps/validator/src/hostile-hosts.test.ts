@@ -8,6 +8,7 @@ import { afterEach, expect, test } from 'vitest';
 import { createApi } from './api/server.ts';
 import { VerificationDesk } from './renters/verification-desk.ts';
 import { createReport } from './report.ts';
+import { Inventories } from './state/inventories.ts';
 import { UnitRegistry } from './state/unit-registry.ts';
 import { openHostileHosts, type HostileHosts } from './testing/hostile-hosts.ts';
 import { hostileKinds, type HostKind } from './testing/hostile-manners.ts';
@@ -126,6 +127,7 @@ test('nothing that hostile hosts said is in a log, a receipt, a status page or a
   const api = createApi({
     ...ports,
     registry: new UnitRegistry(hosts.bench.database, ports.directory),
+    inventories: new Inventories(hosts.bench.database),
     barriers: { statement: async () => null, mayJoin: () => false },
     status: () => ({ machines: scheduler.describe() }),
     desk: new VerificationDesk({ ...ports, machineOf: () => null }),

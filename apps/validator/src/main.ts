@@ -20,17 +20,20 @@ import { MachineLogs } from './discovery/machine-logs.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
 import { createBarrierClient } from './epoch/barrier-client.ts';
 import { BarrierKeeper } from './epoch/barrier-keeper.ts';
-import { EpochWatch } from './epoch/epoch-watch.ts';
+import { EpochWatch, type Assignment } from './epoch/epoch-watch.ts';
 import { isPrivateAddress } from '@celium/domain';
+import { lookAtHost } from './inventory/look-at-host.ts';
 import { createAgentClient } from './network/agent-client.ts';
 import { createLogReader } from './network/agent-log.ts';
 import { createNetwork } from './network/json-over-http.ts';
 import { VerificationDesk } from './renters/verification-desk.ts';
+import { createInventoryReader } from './network/inventory-client.ts';
 import { createReport } from './report.ts';
 import { Scheduler } from './scheduler.ts';
 import { HELP, readSettings, type Settings } from './settings.ts';
 import { createSshShells } from './shell/ssh-shell.ts';
 import { openDatabase } from './state/database.ts';
+import { Inventories } from './state/inventories.ts';
 import { LeaseJournal } from './state/lease-journal.ts';
 import { ReceiptBook } from './state/receipt-book.ts';
 import { TranscriptFiles } from './state/transcripts.ts';
@@ -108,12 +111,14 @@ function assemble(
   const signer = new RequestSigner(hotkey, { now: clock.unixMs, randomBytes });
   const directory = new ManifestDirectory(database);
   const epochs = new EpochWatch({ chain, clock, hotkey });
+  const registry = new UnitRegistry(database, directory);
+  const assignmentOf = (machineKey: string): Assignment => epochs.assignmentOf(registry.followedBy(machineKey));
   const visits = new Visits(database);
   const logs = new MachineLogs({
     clock,
     directory,
     readLog: createLogReader(network),
-    concerns: (machineKey) => settings.checksAll || epochs.assignmentOf(machineKey).place >= 0,
+    concerns: (machineKey) => settings.checksAll || assignmentOf(machineKey).place >= 0,
     isLeased: (machineKey) => visits.find(machineKey)?.outcome.endsWith('busy') ?? false,
   });
   const ports = {
@@ -132,7 +137,9 @@ function assemble(
     lag: createLagMeter(),
     journal: new LeaseJournal(database),
     receipts: new ReceiptBook(database),
-    registry: new UnitRegistry(database, directory),
+    registry,
+    inventories: new Inventories(database),
+    readInventory: createInventoryReader(network, signer),
     transcripts: new TranscriptFiles(settings.stateFolder),
     visits,
     running: new Set<string>(),
@@ -147,7 +154,7 @@ function assemble(
     parallel: settings.parallel,
     barrier: () => barriers.current(),
     logs,
-    assignmentOf: (machineKey: string) => epochs.assignmentOf(machineKey),
+    assignmentOf,
     checksAll: settings.checksAll,
     auditBacklog: () => auditor.backlog,
   };
@@ -168,9 +175,10 @@ function assemble(
     neurons: async () => (await chain.neurons()).filter((neuron) => neuron.hotkey !== hotkey.ss58),
     markets: settings.marketUrls,
   });
-  const scheduler = new Scheduler(ports, (known, units, signal, start) =>
-    checkMachine(ports, known, units, signal, start),
-  );
+  const scheduler = new Scheduler(ports, async (known, units, signal, start) => {
+    await lookAtHost(ports, known);
+    return checkMachine(ports, known, units, signal, start);
+  });
   const epochMs = (): number => (epochs.view()?.tempo ?? 0) * BLOCK_MS;
   return { ports, discovery, epochs, barriers, logs, scheduler, decoys: openDecoys(settings, { ...ports, epochMs }) };
 }
@@ -226,7 +234,7 @@ function isUnspecified(ip: string): boolean {
 }
 
 function describe(parts: ValidatorParts, hotkey: KeyPair, netuid: number): Record<string, unknown> {
-  const { receipts, journal, clock, registry } = parts.ports;
+  const { receipts, journal, clock, registry, inventories } = parts.ports;
   return {
     hotkey: hotkey.ss58,
     netuid,
@@ -238,6 +246,7 @@ function describe(parts: ValidatorParts, hotkey: KeyPair, netuid: number): Recor
     barrier: parts.barriers.describe(),
     machines: parts.scheduler.describe(),
     unitConflicts: registry.conflicts(MAX_CONFLICTS_SHOWN),
+    hostAlarms: inventories.alarming(MAX_CONFLICTS_SHOWN),
   };
 }
 

@@ -13,6 +13,7 @@ import { EpochWatch } from './epoch/epoch-watch.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
 import { createNetwork } from './network/json-over-http.ts';
 import { Scheduler } from './scheduler.ts';
+import { Inventories } from './state/inventories.ts';
 import { UnitRegistry } from './state/unit-registry.ts';
 import { Visits } from './state/visits.ts';
 import { openCheckBench, VALIDATOR, type CheckBench } from './testing/check-bench.ts';
@@ -33,6 +34,7 @@ async function assemble(bench: CheckBench) {
     directory,
     visits: new Visits(bench.database),
     registry: new UnitRegistry(bench.database, directory),
+    inventories: new Inventories(bench.database),
     intervals: { recheckMs: 3_600_000, retryMs: 1_000 },
     parallel: 1,
     assignmentOf: () => ({ place: 0, sinceMs: 0 }),

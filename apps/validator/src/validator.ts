@@ -7,6 +7,7 @@ import type { CheckPorts } from './check/check-machine.ts';
 import type { Decoys } from './decoys/decoys.ts';
 import type { Discovery } from './discovery/discover.ts';
 import type { BarrierKeeper } from './epoch/barrier-keeper.ts';
+import type { HostPorts } from './inventory/look-at-host.ts';
 import type { EpochWatch } from './epoch/epoch-watch.ts';
 import { reportConflicts } from './registry-alarms.ts';
 import type { MachineLogs } from './discovery/machine-logs.ts';
@@ -16,7 +17,7 @@ import { setWeights, type WeightsPorts } from './weights/weights.ts';
 
 /** All parts of a running validator. */
 export interface ValidatorParts {
-  ports: CheckPorts & SchedulerPorts & PublisherPorts & WeightsPorts;
+  ports: CheckPorts & SchedulerPorts & PublisherPorts & WeightsPorts & Pick<HostPorts, 'inventories'>;
   discovery: Discovery;
   epochs: EpochWatch;
   barriers: BarrierKeeper;

@@ -1,5 +1,6 @@
 /** The public API: a proof file that anyone can audit, a log whose head fits its entries, and errors with codes. */
 
+import { readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { keyFromUri, replayLog, signDocument, signRequest, toHex, verifyDocument } from '@celium/chain';
 import { claimOfReceipt, proofFileSchema, type LogEntry, type Signed } from '@celium/contract';
@@ -7,6 +8,7 @@ import { checkClaim, parseTranscript, type ProofClaim } from '@celium/proof';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ManifestDirectory } from '../discovery/manifest-directory.ts';
 import { checkMachine } from '../check/check-machine.ts';
+import { Inventories } from '../state/inventories.ts';
 import { UnitRegistry } from '../state/unit-registry.ts';
 import { VerificationDesk } from '../renters/verification-desk.ts';
 import { openCheckBench, VALIDATOR, type CheckBench } from '../testing/check-bench.ts';
@@ -33,6 +35,7 @@ const barriers = {
     ),
 };
 
+let inventories: Inventories;
 let bench: CheckBench;
 let api: ReturnType<typeof createApi>;
 let receipt: Signed<'receipt'>;
@@ -50,7 +53,8 @@ beforeAll(async () => {
     ...ports,
     machineOf: (key) => (key === known.machine.machineKey ? known : null),
   });
-  api = createApi({ ...ports, registry, barriers, status: () => ({ hotkey: VALIDATOR.ss58 }), desk });
+  inventories = new Inventories(bench.database);
+  api = createApi({ ...ports, registry, inventories, barriers, status: () => ({ hotkey: VALIDATOR.ss58 }), desk });
 });
 afterAll(async () => {
   await api.close();
@@ -87,6 +91,19 @@ test('receipts are listed, all or of one machine', async () => {
   expect((await get(`/v1/receipts?machineKey=${'ab'.repeat(32)}`)).json).toEqual({ receipts: [] });
   expect((await get('/livez')).json).toEqual({ ok: true });
   expect((await get('/v1/status')).json).toEqual({ hotkey: VALIDATOR.ss58 });
+});
+
+test('a machine’s inventory is shown with its alarms and with what its verdict is worth beside them', async () => {
+  const { machineKey } = receipt.body;
+  expect(await get(`/v1/inventories/${machineKey}`)).toMatchObject({ status: 404 });
+  const golden = new URL('../../../../packages/contract/golden/documents/inventory.json', import.meta.url);
+  const signed = JSON.parse(readFileSync(golden, 'utf8')) as Signed<'inventory'>;
+  const alarms = [{ code: 'MIG_ENABLED' as const, unit: GPU, detail: 'the GPU is cut into instances' }];
+  inventories.keep(machineKey, { receivedAtMs: 5, signed, alarms });
+  const shown = { receivedAtMs: 5, trust: 'watched', alarms, inventory: signed };
+  expect(await get(`/v1/inventories/${machineKey}`)).toEqual({ status: 200, json: shown });
+  inventories.keep(machineKey, { receivedAtMs: 6, signed, alarms: [] });
+  expect((await get(`/v1/inventories/${machineKey}`)).json).toMatchObject({ receivedAtMs: 6, trust: 'verified' });
 });
 
 test('a GPU is shown with who holds it, and what the registry said of it before', async () => {

@@ -19,6 +19,8 @@ import { z } from 'zod';
 import type { BarrierKeeper } from '../epoch/barrier-keeper.ts';
 import type { ValidatorClock } from '../ports.ts';
 import type { VerificationDesk } from '../renters/verification-desk.ts';
+import { trustInMachine } from '../inventory/look-at-host.ts';
+import type { Inventories } from '../state/inventories.ts';
 import type { ReceiptBook } from '../state/receipt-book.ts';
 import type { TranscriptFiles } from '../state/transcripts.ts';
 import type { UnitRegistry } from '../state/unit-registry.ts';
@@ -30,6 +32,7 @@ export interface ApiPorts {
   receipts: ReceiptBook;
   transcripts: TranscriptFiles;
   registry: UnitRegistry;
+  inventories: Inventories;
   /** The barrier of this epoch, if it is ours. */
   barriers: Pick<BarrierKeeper, 'statement' | 'mayJoin'>;
   status: () => Record<string, unknown>;
@@ -48,6 +51,7 @@ const receiptsQuery = z.object({
     .optional(),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 });
+const machineParams = z.object({ machineKey: z.string().regex(/^[0-9a-f]{64}$/) });
 const unitParams = z.object({ unit: unitId });
 const MAX_UNIT_CHANGES = 100;
 const verificationParams = z.object({ verificationId: z.uuid() });
@@ -87,6 +91,13 @@ export function createApi(ports: ApiPorts): FastifyInstance {
     const standing = ports.registry.standings(ports.clock.unixMs(), unit).get(unit);
     if (standing === undefined) throw new CeliumError('NOT_FOUND', 'No manifest in force lists this GPU.');
     return { unit, ...standing, changes: ports.registry.history(unit, MAX_UNIT_CHANGES) };
+  });
+  app.get('/v1/inventories/:machineKey', (request) => {
+    const { machineKey } = machineParams.parse(request.params);
+    const found = ports.inventories.find(machineKey);
+    if (found === null) throw new CeliumError('NOT_FOUND', 'This validator has no inventory of such a machine.');
+    const { receivedAtMs, alarms, signed } = found;
+    return { receivedAtMs, trust: trustInMachine(ports, machineKey), alarms, inventory: signed };
   });
   app.get('/v1/log', async (request) => {
     const { from, limit } = logQuery.parse(request.query);

@@ -40,6 +40,9 @@ export const SCHEMA = `
   CREATE INDEX IF NOT EXISTS receipts_by_machine ON receipts (machine_key, ended_at_ms);
   CREATE INDEX IF NOT EXISTS receipts_by_time ON receipts (ended_at_ms);
   CREATE INDEX IF NOT EXISTS receipts_of_unit ON receipts (unit, ended_at_ms);
+  CREATE TABLE IF NOT EXISTS inventories (
+    machine_key TEXT PRIMARY KEY, received_at_ms INTEGER NOT NULL, document TEXT NOT NULL, alarms TEXT NOT NULL
+  ) STRICT;
   CREATE TABLE IF NOT EXISTS unit_standings (
     unit TEXT PRIMARY KEY, state TEXT NOT NULL, at_ms INTEGER NOT NULL, standing TEXT NOT NULL
   ) STRICT;

@@ -88,6 +88,8 @@ test('one GPU in two registrations counts for neither until a barrier, then for 
   expect(turn()).toMatchObject([{ event: 'alarm', code: 'UNIT_CONFLICT', unit: GPU, state: 'contested' }]);
   expect(turn()).toEqual([]);
   expect(registry.conflicts(10)).toMatchObject([{ unit: GPU, standing: { state: 'contested' } }]);
+  const keys = [alice.machine.machineKey, bob.machine.machineKey];
+  expect(new Set(keys.map((key) => registry.followedBy(key)))).toEqual(new Set([keys.toSorted()[0]]));
   time.nowMs += HOUR_MS;
   await note(alice, 'fail', 'barrier');
   await note(bob, 'pass', 'barrier');

@@ -2,6 +2,7 @@
 
 import type { DatabaseSync } from 'node:sqlite';
 import {
+  followedMachines,
   isCpuUnit,
   RECEIPT_VALID_MS,
   standingsOfUnits,
@@ -33,6 +34,7 @@ const ANNOUNCED = `json_extract(receipt, '$.body.lease') IS NOT 'paid'`;
 export class UnitRegistry {
   readonly #database: DatabaseSync;
   readonly #directory: ManifestDirectory;
+  #followed = new Map<string, string>();
 
   constructor(database: DatabaseSync, directory: ManifestDirectory) {
     this.#database = database;
@@ -77,7 +79,13 @@ export class UnitRegistry {
       changes.push({ atMs: nowMs, unit, standing: { state: 'unproven', rivals: [] } });
     }
     this.#keep(changes);
+    this.#followed = followedMachines(standings);
     return changes;
+  }
+
+  /** The machine whose assignment this one follows, by the last refresh: itself, unless another claims one of its GPUs. */
+  followedBy(machineKey: string): string {
+    return this.#followed.get(machineKey) ?? machineKey;
   }
 
   /** GPUs that count for nobody because several passed for them, by the last refresh; at most `limit`. */

@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { scoreHotkeys } from '../scoring/score.ts';
 import {
+  followedMachines,
   HOLD_LEAD_MS,
   holdsUnit,
-  machinesToSeparate,
   SERIES_GAP_MS,
   standingOfUnit,
   standingsOfUnits,
@@ -212,10 +212,17 @@ describe('whatever manifests and receipts say', () => {
   });
 });
 
-test('machines that list one GPU are challenged together, and so is whoever shares another with one of them', () => {
-  const on = (who: Registration, unit: string): ListedUnit => ({ ...who, unit });
-  expect(machinesToSeparate([on(alice, GPU), on(bob, 'GPU-00000002'), on(carol, 'cpu:box')])).toEqual([]);
-  const chain = [on(bob, GPU), on(alice, GPU), on(bob, 'GPU-00000002'), on(carol, 'GPU-00000002')];
-  expect(machinesToSeparate(chain)).toEqual([['a1', 'b1', 'c1']]);
-  expect(machinesToSeparate([on(alice, 'cpu:box'), on(bob, 'cpu:box')])).toEqual([]);
+test('rivals are assigned like the holder, or like the first of them where nobody holds the GPU; a holder follows nobody', () => {
+  const followed = (...standings: UnitStanding[]): Map<string, string> =>
+    followedMachines(new Map(standings.map((one, index) => [`GPU-${index}`, one])));
+  expect(followed({ state: 'held', holder: bob, rivals: [carol, alice] })).toEqual(
+    new Map([
+      ['a1', 'b1'],
+      ['c1', 'b1'],
+    ]),
+  );
+  expect(followed({ state: 'contested', rivals: [carol, bob] })).toEqual(new Map([['c1', 'b1']]));
+  expect(followed({ state: 'held', holder: alice, rivals: [] }, { state: 'unproven', rivals: [bob] })).toEqual(
+    new Map(),
+  );
 });

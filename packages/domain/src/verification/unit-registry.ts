@@ -93,19 +93,19 @@ export function holdsUnit(standing: UnitStanding | undefined, { hotkey, machineK
 }
 
 /**
- * Machine keys that have to be challenged in one barrier, and never alone: they list the same GPU. Each group is sorted, and so are the
- * groups. A newcomer's first challenge then runs beside the holder's, and the holder loses no minute by it.
+ * Whose assignment a machine follows in place of its own, by machine key: the same validators have to challenge all who claim one GPU, or no
+ * validator sees them in one barrier. Rivals follow the holder; where nobody holds it, they follow the lowest key. So who only lists another's
+ * GPU changes nothing for him.
  */
-export function machinesToSeparate(listed: readonly ListedUnit[]): string[][] {
-  const groupOf = new Map<string, Set<string>>();
-  for (const [unit, registrations] of Map.groupBy(listed, (one) => one.unit)) {
-    if (isCpuUnit(unit) || registrations.length < 2) continue;
-    const merged = new Set(registrations.flatMap(({ machineKey }) => [machineKey, ...(groupOf.get(machineKey) ?? [])]));
-    for (const machineKey of merged) groupOf.set(machineKey, merged);
+export function followedMachines(standings: ReadonlyMap<string, UnitStanding>): Map<string, string> {
+  const followed = new Map<string, string>();
+  for (const standing of standings.values()) {
+    const keys = standing.rivals.map(({ machineKey }) => machineKey).sort();
+    const first = standing.state === 'held' ? standing.holder.machineKey : keys[0];
+    if (first === undefined) continue;
+    for (const key of keys) if (key !== first && !followed.has(key)) followed.set(key, first);
   }
-  return [...new Set(groupOf.values())]
-    .map((group) => [...group].sort())
-    .sort((a, b) => ((a[0] ?? '') < (b[0] ?? '') ? -1 : 1));
+  return followed;
 }
 
 interface Claim {
