@@ -12,7 +12,7 @@ import { Inventories } from '../state/inventories.ts';
 import { UnitRegistry } from '../state/unit-registry.ts';
 import { VerificationDesk } from '../renters/verification-desk.ts';
 import { openCheckBench, VALIDATOR, type CheckBench } from '../testing/check-bench.ts';
-import { createApi } from './server.ts';
+import { createApi, type ApiPorts } from './server.ts';
 
 const GPU = 'GPU-00000001-aaaa';
 const JOINER = keyFromUri('//joiner');
@@ -39,6 +39,7 @@ let inventories: Inventories;
 let bench: CheckBench;
 let api: ReturnType<typeof createApi>;
 let receipt: Signed<'receipt'>;
+let parts: ApiPorts;
 beforeAll(async () => {
   bench = openCheckBench({ units: [GPU] });
   const { ports, known } = bench;
@@ -54,7 +55,8 @@ beforeAll(async () => {
     machineOf: (key) => (key === known.machine.machineKey ? known : null),
   });
   inventories = new Inventories(bench.database);
-  api = createApi({ ...ports, registry, inventories, barriers, status: () => ({ hotkey: VALIDATOR.ss58 }), desk });
+  parts = { ...ports, registry, inventories, barriers, status: () => ({ hotkey: VALIDATOR.ss58 }), desk };
+  api = createApi(parts);
 });
 afterAll(async () => {
   await api.close();
@@ -144,4 +146,26 @@ test('what is not there, and what is malformed, is said with a code', async () =
   });
   expect(await get('/v1/log?from=0')).toMatchObject({ status: 400, json: { error: { code: 'BAD_REQUEST' } } });
   expect(await get('/v2')).toMatchObject({ status: 404, json: { error: { code: 'NOT_FOUND' } } });
+});
+
+test('whoever asks without end is refused, and a body of brackets is no JSON', async () => {
+  const crowded = createApi({ ...parts, clock: { ...bench.ports.clock, nowMs: () => 0 } });
+  const headers = { 'content-type': 'application/json' };
+  const deep = await crowded.inject({
+    method: 'POST',
+    url: '/v1/verifications',
+    headers,
+    payload: '['.repeat(100_000),
+  });
+  expect({ status: deep.statusCode, json: deep.json() }).toMatchObject({
+    status: 400,
+    json: { error: { code: 'BAD_REQUEST' } },
+  });
+  const answers = await Promise.all(
+    Array.from({ length: 60 }, () => crowded.inject({ url: '/v1/receipts?limit=1000' })),
+  );
+  expect(answers.filter((answer) => answer.statusCode === 200)).toHaveLength(29);
+  expect(answers.at(-1)?.json()).toMatchObject({ error: { code: 'RATE_LIMITED' } });
+  expect((await crowded.inject({ url: '/v1/status', remoteAddress: '192.0.2.7' })).statusCode).toBe(200);
+  await crowded.close();
 });

@@ -7,6 +7,7 @@ import {
   CeliumError,
   errorBody,
   ERRORS,
+  parseStrangersJson,
   PROOF_FILE_FORM,
   REQUEST_HEADERS,
   unitId,
@@ -24,6 +25,7 @@ import type { Inventories } from '../state/inventories.ts';
 import type { ReceiptBook } from '../state/receipt-book.ts';
 import type { TranscriptFiles } from '../state/transcripts.ts';
 import type { UnitRegistry } from '../state/unit-registry.ts';
+import { RequestBudget } from './request-budget.ts';
 
 /** What the API reads. */
 export interface ApiPorts {
@@ -64,6 +66,20 @@ export function createApi(ports: ApiPorts): FastifyInstance {
   const app = fastify({ logger: false, bodyLimit: 1_024, requestTimeout: 10_000, keepAliveTimeout: 5_000 });
   let head: Signed<'log-head'> | null = null;
   const nonces = new MemoryNonceStore(() => ports.clock.unixMs());
+  const budget = new RequestBudget(ports.clock);
+
+  app.addHook('onRequest', async (request) => {
+    const cost = request.url === '/livez' ? 1 : request.url.startsWith('/v1/verifications/') ? 2 : 10;
+    if (!budget.take(request.ip, cost)) throw new CeliumError('RATE_LIMITED');
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, body === '' ? undefined : parseStrangersJson(String(body)));
+    } catch {
+      done(new CeliumError('BAD_REQUEST', 'the body is no JSON'), undefined);
+    }
+  });
 
   app.setErrorHandler((fault, _request, reply) => {
     const known = fault instanceof z.ZodError ? new CeliumError('BAD_REQUEST', firstIssue(fault)) : fault;

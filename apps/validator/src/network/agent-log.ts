@@ -24,10 +24,12 @@ const page = z.looseObject({
 /** Reads over `network`. */
 export function createLogReader(network: NetworkPort): ReadAgentLog {
   return async (agent, from) => {
-    const url = new URL(`${AGENT_API.log}?from=${from}`, agent.agentUrl).href;
     const { tlsKeyHash } = agent;
-    const ask = { method: 'GET', url, timeoutMs: CALL_TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES, tlsKeyHash } as const;
-    const answer = await network.request(ask).catch(() => null);
+    // An address that is none is its manifest's fault, and must not end the reading of others.
+    const address = URL.parse(`${AGENT_API.log}?from=${from}`, agent.agentUrl);
+    if (address === null) return null;
+    const limits = { timeoutMs: CALL_TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES, tlsKeyHash };
+    const answer = await network.request({ method: 'GET', url: address.href, ...limits }).catch(() => null);
     const parsed = page.safeParse(answer?.json);
     if (answer?.status !== 200 || !parsed.success) return null;
     return { height: parsed.data.head.body.height, entries: parsed.data.entries };

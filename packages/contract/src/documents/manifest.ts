@@ -7,7 +7,7 @@ import { amount, hex32, machineId, port, ss58, unitId, unixMs } from '../fields.
 /** A market that a machine sells on. */
 export const manifestMarket = z.looseObject({
   /** `http(s)://` address of the market's API; the agent connects to its gateway there. */
-  url: z.url().max(300),
+  url: z.url({ protocol: /^https?$/ }).max(300),
   /** The market's public key: the authority of its lease requests. */
   key: hex32,
 });
@@ -17,7 +17,7 @@ export const manifestMachine = z.looseObject({
   /** The key that this machine's agent signs with. */
   machineKey: hex32,
   /** `https://host:port` of the agent's signed API. */
-  agentUrl: z.url().max(300),
+  agentUrl: z.url({ protocol: /^https$/ }).max(300),
   /** SHA-256 of the agent's TLS public key (SubjectPublicKeyInfo, DER). */
   tlsKeyHash: hex32,
   /** Address at which published pod ports are reached. */
