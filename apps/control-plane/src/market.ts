@@ -24,6 +24,8 @@ import { AgentSessions } from './machines/sessions.ts';
 import { makeMetrics } from './metrics.ts';
 import { EFFECT_CHANNEL, forgetOldEffects, openOutbox, type Outbox } from './outbox/outbox.worker.ts';
 import type { MarketPorts } from './ports.ts';
+import type { MachineReceiptParts } from './machine-receipts/machine-receipts.flow.ts';
+import { machineReceiptRoutes } from './machine-receipts/machine-receipts.routes.ts';
 import { receiptRoutes } from './receipts/receipts.routes.ts';
 import { agentEvents } from './rentals/agent-word.flow.ts';
 import { carryOutEffect, dropSshKeyFromPods } from './rentals/commands.flow.ts';
@@ -200,6 +202,7 @@ function composeHandlers(
   const { ports } = options;
   const { clock, randomness } = ports;
   const people = openPeople(database.db, options.secret, randomness);
+  const publish: MachineReceiptParts['publish'] = (tx, kind, body) => rentals.publicLog.publish(tx, kind, body);
   const facts = {
     publicKey: toHex(ports.key.publicKey),
     feeBasisPoints: rentals.feeBasisPoints,
@@ -215,7 +218,8 @@ function composeHandlers(
     }),
     ...billingRoutes(database, ports, async (db, email) => (await findAccount(db, { email }))?.accountId ?? null),
     ...machineRoutes(database, clock, facts),
-    ...receiptRoutes({ database, clock, publish: (tx, kind, body) => rentals.publicLog.publish(tx, kind, body) }),
+    ...receiptRoutes({ database, clock, publish }),
+    ...machineReceiptRoutes({ database, clock, publish }),
     ...rentalRoutes(rentals, lastProbe),
     ...logRoutes(rentals.publicLog),
   };

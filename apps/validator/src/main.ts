@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { DatabaseSync } from 'node:sqlite';
 import { connectChain, parseKeyfile, RequestSigner, type KeyPair, type SubnetChain } from '@celium/chain';
 import { CeliumError, crashAt, errorBody, ERRORS } from '@celium/contract';
+import { addMachineRoutes } from './api/machine-routes.ts';
 import { createApi } from './api/server.ts';
 import { AuditPool } from './audit/pool.ts';
 import type { AxonAddress } from './axon.ts';
@@ -20,7 +21,12 @@ import { MachineLogs } from './discovery/machine-logs.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
 import { createBarrierClient } from './epoch/barrier-client.ts';
 import { BarrierKeeper } from './epoch/barrier-keeper.ts';
-import { EpochWatch, type Assignment } from './epoch/epoch-watch.ts';
+import { EpochWatch, finalizedBlock, type Assignment } from './epoch/epoch-watch.ts';
+import { createBlockAuditor } from './machine-check/block-audit.ts';
+import { checkSurroundings } from './machine-check/check-surroundings.ts';
+import { MachineScheduler } from './machine-check/machine-scheduler.ts';
+import { createDialer } from './machine-check/port-probe.ts';
+import { VantageDesk, vantagesOf } from './machine-check/vantage.ts';
 import { isPrivateAddress } from '@celium/domain';
 import { lookAtHost } from './inventory/look-at-host.ts';
 import { createAgentClient } from './network/agent-client.ts';
@@ -35,6 +41,7 @@ import { createSshShells } from './shell/ssh-shell.ts';
 import { openDatabase } from './state/database.ts';
 import { Inventories } from './state/inventories.ts';
 import { LeaseJournal } from './state/lease-journal.ts';
+import { MachineBook } from './state/machine-book.ts';
 import { ReceiptBook } from './state/receipt-book.ts';
 import { TranscriptFiles } from './state/transcripts.ts';
 import { UnitRegistry } from './state/unit-registry.ts';
@@ -45,6 +52,8 @@ const CHAIN_START_MS = 30_000;
 const CHAIN_PAUSE_MS = 500;
 /** After this long a stop that hangs is made without ceremony: the next start stops what is still leased. */
 const STOP_LIMIT_MS = 60_000;
+/** From a failed look at a machine to its repetition. */
+const MACHINE_RETRY_MS = 600_000;
 const MAX_CONFLICTS_SHOWN = 200;
 /** The time of a block on the chains that this is made for; a devchain's are shorter. */
 const BLOCK_MS = 12_000;
@@ -76,12 +85,17 @@ async function run(settings: Settings): Promise<void> {
       desk,
       status: () => describe(parts, hotkey, netuid),
     });
+    addMachineRoutes(api, {
+      ...parts.ports,
+      vantageDesk: parts.vantageDesk,
+      mayAsk: (ss58) => parts.epochs.view()?.permits.includes(ss58) ?? false,
+    });
     const url = await listen(api, settings);
     const axon = axonOf(settings, url);
     report({ event: 'ready', url, pid: process.pid, hotkey: hotkey.ss58, netuid });
     try {
       if (settings.once) {
-        const machines = await runOnce(parts, stop.signal);
+        const machines = await runOnce(parts, settings.machineChecks, stop.signal);
         report({ event: 'step', name: 'check every machine once', status: 'done', detail: `${machines} machines` });
       } else await runValidator(parts, axon, stop.signal);
     } finally {
@@ -104,7 +118,7 @@ function assemble(
     netuid: number;
     report: ReturnType<typeof createReport>;
   },
-): ValidatorParts {
+): ValidatorParts & { vantageDesk: VantageDesk } {
   const { hotkey, database, auditor, chain, netuid, report } = made;
   const clock = systemTime;
   const network = createNetwork({ allowPrivate: settings.allowPrivate });
@@ -121,6 +135,7 @@ function assemble(
     concerns: (machineKey) => settings.checksAll || assignmentOf(machineKey).place >= 0,
     isLeased: (machineKey) => visits.find(machineKey)?.outcome.endsWith('busy') ?? false,
   });
+  const receipts = new ReceiptBook(database);
   const ports = {
     clock,
     randomBytes,
@@ -136,7 +151,8 @@ function assemble(
     shells: createSshShells({ allowPrivate: settings.allowPrivate, randomBytes, link: settings.link }),
     lag: createLagMeter(),
     journal: new LeaseJournal(database),
-    receipts: new ReceiptBook(database),
+    receipts,
+    machineBook: new MachineBook(database, receipts),
     registry,
     inventories: new Inventories(database),
     readInventory: createInventoryReader(network, signer),
@@ -157,6 +173,16 @@ function assemble(
     assignmentOf,
     checksAll: settings.checksAll,
     auditBacklog: () => auditor.backlog,
+    blockAuditor: createBlockAuditor(),
+    dialer: createDialer(settings.allowPrivate),
+    storageSizes: settings.storageSizes,
+    payloadBytes: settings.payloadBytes,
+    templates: settings.templates,
+    coordinates: settings.coordinates,
+    machineIntervals: { recheckMs: settings.machineRecheckMs, retryMs: MACHINE_RETRY_MS },
+    vantages: () => vantagesOf(epochs.view(), hotkey.ss58, randomBytes),
+    view: () => epochs.view(),
+    blockByNumber: (number: number) => finalizedBlock(chain, number),
   };
   const barriers = new BarrierKeeper({
     ...ports,
@@ -179,8 +205,13 @@ function assemble(
     await lookAtHost(ports, known);
     return checkMachine(ports, known, units, signal, start);
   });
+  const machineScheduler = new MachineScheduler(ports, (known, unit, template, signal) =>
+    checkSurroundings(ports, known, unit, template, signal),
+  );
   const epochMs = (): number => (epochs.view()?.tempo ?? 0) * BLOCK_MS;
-  return { ports, discovery, epochs, barriers, logs, scheduler, decoys: openDecoys(settings, { ...ports, epochMs }) };
+  const decoys = openDecoys(settings, { ...ports, epochMs });
+  const vantageDesk = new VantageDesk(ports);
+  return { ports, discovery, epochs, barriers, logs, scheduler, machineScheduler, decoys, vantageDesk };
 }
 
 async function readHotkeyFile(file: string): Promise<KeyPair> {

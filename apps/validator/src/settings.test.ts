@@ -1,9 +1,11 @@
 /** The command line is read as the help says, and what is wrong with it is said. */
 
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { auditThreads, HELP, readSettings } from './settings.ts';
 
 const hotkey = ['--hotkey-file', '/keys/hotkey'];
+const TEMPLATE = fileURLToPath(new URL('./testing/golden/template-index.json', import.meta.url));
 
 test('a hotkey file is enough; everything else has the value that the help names', () => {
   expect(readSettings(hotkey, { XDG_STATE_HOME: '/state' })).toMatchObject({
@@ -44,7 +46,7 @@ test('however many audit threads are wanted, one core is left to the event loop 
 });
 
 test('every option of the help is understood, and every understood option is in the help', () => {
-  const options = [...HELP.matchAll(/^ {2}--([a-z-]+)(?: ([A-Z]+))?/gm)].map(
+  const options = [...HELP.matchAll(/^ {2}--([a-z-]+)(?: ([A-Z,]+))?/gm)].map(
     ([, name, value]) => [name ?? '', value] as const,
   );
   const samples: Record<string, string> = {
@@ -54,12 +56,14 @@ test('every option of the help is understood, and every understood option is in 
     'axon-ip': '1.2.3.4',
     'decoy-mail': 'mail.example.org',
     'decoy-address': '1.2.3.4',
+    template: TEMPLATE,
+    coordinates: '60,25',
   };
   for (const [name, value] of options) {
     const argument = value === undefined ? [] : [samples[name] ?? '5'];
     expect(readSettings([...hotkey, `--${name}`, ...argument], {}), name).toBeTypeOf('object');
   }
-  expect(options).toHaveLength(21);
+  expect(options).toHaveLength(29);
   expect(readSettings(['--help'], {})).toBe('help');
 });
 
@@ -73,6 +77,8 @@ test.each([
   [[...hotkey, '--decoy-mail', 'me@here'], /--decoy-mail/],
   [[...hotkey, '--decoy-rate', 'often'], /--decoy-rate/],
   [[...hotkey, '--decoy-address', 'home'], /--decoy-address/],
+  [[...hotkey, '--coordinates', '91,0'], /--coordinates/],
+  [[...hotkey, '--template', '/nowhere.json'], /--template/],
   [[...hotkey, '--frobnicate'], /frobnicate/],
 ])('%j is refused with words', (argv, words) => {
   expect(() => readSettings(argv, {})).toThrow(words);

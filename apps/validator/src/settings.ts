@@ -5,9 +5,11 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CeliumError } from '@celium/contract';
-import { PROVER_IN_POD } from '@celium/proof';
-import { DECOYS_PER_MACHINE_DAY, MAX_RETRY_MS, type Intervals } from '@celium/domain';
+import { DISK_PASSES, PROVER_IN_POD } from '@celium/proof';
+import { DECOYS_PER_MACHINE_DAY, MAX_RETRY_MS, type Coordinates, type Intervals } from '@celium/domain';
 import type { DecoySettings } from './decoys/decoys.ts';
+import type { StorageSizes } from './machine-check/storage.ts';
+import { readTemplate, type Template } from './machine-check/template.ts';
 import { parseLink, type Link } from './network/link.ts';
 
 export const HELP = `Verifies machines: leases them, challenges them over SSH, signs receipts, sets weights.
@@ -31,6 +33,14 @@ export const HELP = `Verifies machines: leases them, challenges them over SSH, s
   --decoy-rate N      decoys a day for each machine that can be rented, on the average (default 0.2)
   --decoy-budget USD  the most that the decoys of a day may cost (default 5)
   --decoy-address IP  an address of this host that decoys log in from, better not the one of the API; may be given several times
+  --machine-checks    with --once: also look at disk, ports, network and place of every machine, and deploy a template on each
+  --machine-recheck-ms N  from one look at what surrounds a machine's units to the next (default 43200000, 12 hours)
+  --disk-bytes N      bytes written to a pod's disk in such a check, at most (default 1073741824)
+  --disk-passes N     passes over each disk block: what making one again costs (default 1024)
+  --disk-ms N         time for writing them (default 30000)
+  --payload-bytes N   bytes of a transfer, each way (default 4194304)
+  --template FILE     index of an official template that may be deployed (tools/template-index.ts makes it); may be given several times
+  --coordinates A,B   latitude and longitude of this validator in degrees, for bounds on distances
   --once              check every machine once, then end
   --json              nothing but JSON lines on stdout
 `;
@@ -54,6 +64,13 @@ export interface Settings {
   proverCommand: string[];
   /** Null for none. */
   decoys: (DecoySettings & { sourceAddresses: string[] }) | null;
+  /** With `once`: machine checks too. */
+  machineChecks: boolean;
+  machineRecheckMs: number;
+  storageSizes: StorageSizes;
+  payloadBytes: number;
+  templates: Template[];
+  coordinates: Coordinates | null;
   once: boolean;
   json: boolean;
 }
@@ -61,21 +78,28 @@ export interface Settings {
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 
+type NumberName =
+  | 'port'
+  | 'recheck-ms'
+  | 'retry-ms'
+  | 'parallel'
+  | 'audit-threads'
+  | 'machine-recheck-ms'
+  | 'disk-bytes'
+  | 'disk-passes'
+  | 'disk-ms'
+  | 'payload-bytes';
+
 /** Reads the command line. Throws `USAGE` with words about the one option that is wrong. */
 export function readSettings(argv: readonly string[], env: Record<string, string | undefined>): Settings | 'help' {
   const values = parse(argv);
   if (values.help === true) return 'help';
   if (values['hotkey-file'] === undefined)
     throw new CeliumError('USAGE', '--hotkey-file is missing: give a hotkey file as btcli writes it.');
-  const number = (
-    name: 'port' | 'recheck-ms' | 'retry-ms' | 'parallel' | 'audit-threads',
-    byDefault: number,
-    least: number,
-    most: number,
-  ): number => {
+  const number = (name: NumberName, byDefault: number, least: number, most: number): number => {
     const given = values[name];
     if (given === undefined) return byDefault;
-    const value = /^\d{1,10}$/.test(given) ? Number(given) : -1;
+    const value = /^\d{1,13}$/.test(given) ? Number(given) : -1;
     if (value >= least && value <= most) return value;
     throw new CeliumError('USAGE', `--${name} ${given}: a whole number from ${least} to ${most}.`);
   };
@@ -99,6 +123,16 @@ export function readSettings(argv: readonly string[], env: Record<string, string
     link: values.link === undefined ? undefined : parseLink(values.link),
     proverCommand: [proverPath(values.prover ?? PROVER_IN_POD)],
     decoys: decoysOf(values),
+    machineChecks: values['machine-checks'] === true,
+    machineRecheckMs: number('machine-recheck-ms', 12 * 3_600_000, 1, 7 * 24 * 3_600_000),
+    storageSizes: {
+      budgetBytes: number('disk-bytes', 2 ** 30, 1, 2 ** 42),
+      passes: number('disk-passes', DISK_PASSES, 0, 65_536),
+      writeLimitMs: number('disk-ms', 30_000, 1, 600_000),
+    },
+    payloadBytes: number('payload-bytes', 4 * 1024 * 1024, 1, 16 * 1024 * 1024),
+    templates: (values.template ?? []).map(readTemplate),
+    coordinates: values.coordinates === undefined ? null : readCoordinates(values.coordinates),
     once: values.once === true,
     json: values.json === true,
   };
@@ -129,6 +163,14 @@ function parse(argv: readonly string[]) {
         'decoy-rate': text,
         'decoy-budget': text,
         'decoy-address': { type: 'string', multiple: true },
+        'machine-checks': flag,
+        'machine-recheck-ms': text,
+        'disk-bytes': text,
+        'disk-passes': text,
+        'disk-ms': text,
+        'payload-bytes': text,
+        template: { type: 'string', multiple: true },
+        coordinates: text,
         once: flag,
         json: flag,
         help: { type: 'boolean', short: 'h' },
@@ -161,6 +203,13 @@ function decoysOf(values: ReturnType<typeof parse>): Settings['decoys'] {
 function decimalOf(name: string, given: string): number {
   if (/^\d{1,6}(\.\d{1,6})?$/.test(given)) return Number(given);
   throw new CeliumError('USAGE', `--${name} ${given}: a number such as 0.2.`);
+}
+
+function readCoordinates(given: string): Coordinates {
+  const [latitude, longitude, ...more] = given.split(',').map((part) => (part === '' ? Number.NaN : Number(part)));
+  const good = latitude !== undefined && longitude !== undefined && more.length === 0;
+  if (good && Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180) return { latitude, longitude };
+  throw new CeliumError('USAGE', `--coordinates ${given}: latitude and longitude in degrees, for example 60.17,24.94.`);
 }
 
 function marketUrl(given: string): string {

@@ -11,9 +11,11 @@ import { MachineLogs } from './discovery/machine-logs.ts';
 import { BarrierKeeper } from './epoch/barrier-keeper.ts';
 import { EpochWatch } from './epoch/epoch-watch.ts';
 import { ManifestDirectory } from './discovery/manifest-directory.ts';
+import { MachineScheduler } from './machine-check/machine-scheduler.ts';
 import { createNetwork } from './network/json-over-http.ts';
 import { Scheduler } from './scheduler.ts';
 import { Inventories } from './state/inventories.ts';
+import { MachineBook } from './state/machine-book.ts';
 import { UnitRegistry } from './state/unit-registry.ts';
 import { Visits } from './state/visits.ts';
 import { openCheckBench, VALIDATOR, type CheckBench } from './testing/check-bench.ts';
@@ -47,6 +49,7 @@ async function assemble(bench: CheckBench) {
     signer: new RequestSigner(VALIDATOR, { now: Date.now, randomBytes }),
     chain,
     database: bench.database,
+    machineBook: new MachineBook(bench.database, bench.ports.receipts),
   };
   let reads = 0;
   const neurons = async () => {
@@ -72,7 +75,18 @@ async function assemble(bench: CheckBench) {
     concerns: () => false,
     isLeased: () => false,
   });
-  return { parts: { ports, discovery, epochs, barriers, logs, scheduler, decoys: null }, lines, reads: () => reads };
+  const machineScheduler = new MachineScheduler(
+    {
+      ...ports,
+      machineIntervals: { recheckMs: 3_600_000, retryMs: 1_000 },
+      templates: [],
+      view: () => epochs.view(),
+      blockByNumber: away,
+    },
+    () => Promise.reject(new Error('nothing is due yet')),
+  );
+  const parts = { ports, discovery, epochs, barriers, logs, scheduler, machineScheduler, decoys: null };
+  return { parts, lines, reads: () => reads };
 }
 
 async function until(isTrue: () => boolean): Promise<void> {

@@ -9,6 +9,7 @@ import type { Discovery } from './discovery/discover.ts';
 import type { BarrierKeeper } from './epoch/barrier-keeper.ts';
 import type { HostPorts } from './inventory/look-at-host.ts';
 import type { EpochWatch } from './epoch/epoch-watch.ts';
+import type { MachineScheduler } from './machine-check/machine-scheduler.ts';
 import { reportConflicts } from './registry-alarms.ts';
 import type { MachineLogs } from './discovery/machine-logs.ts';
 import { publishDue, type PublisherPorts } from './publish/publisher.ts';
@@ -23,6 +24,7 @@ export interface ValidatorParts {
   barriers: BarrierKeeper;
   logs: MachineLogs;
   scheduler: Scheduler;
+  machineScheduler: MachineScheduler;
   /** Null when the operator wants none. */
   decoys: Decoys | null;
 }
@@ -36,6 +38,7 @@ const PRUNE_AT_ONCE = 500;
 const LOGS_EVERY_MS = 5_000;
 const BARRIER_EVERY_MS = 5_000;
 const SCHEDULE_EVERY_MS = 250;
+const MACHINES_EVERY_MS = 5_000;
 const SWEEP_EVERY_MS = 1_000;
 const PUBLISH_EVERY_MS = 500;
 const WEIGHTS_EVERY_MS = 6_000;
@@ -58,7 +61,7 @@ export async function runValidator(
   axon: AxonAddress | null,
   signal: AbortSignal,
 ): Promise<void> {
-  const { ports, discovery, epochs, barriers, logs, scheduler, decoys } = parts;
+  const { ports, discovery, epochs, barriers, logs, scheduler, machineScheduler, decoys } = parts;
   const every = (name: string, everyMs: number, work: () => Promise<void> | void): Promise<void> =>
     repeat(parts, name, everyMs, work, signal);
   const quietly = (name: string, everyMs: number, work: () => Promise<void>, limitMs = QUIET_LIMIT_MS): Promise<void> =>
@@ -75,22 +78,24 @@ export async function runValidator(
     quietly('follow logs', LOGS_EVERY_MS, () => logs.run(signal)),
     quietly('discover', DISCOVER_EVERY_MS, () => discovery.run()),
     every('schedule', SCHEDULE_EVERY_MS, () => scheduler.startDue(signal)),
+    quietly('look at machines', MACHINES_EVERY_MS, () => machineScheduler.startDue(signal)),
     quietly('publish', PUBLISH_EVERY_MS, async () => void (await publishDue(ports)), PUBLISH_QUIET_LIMIT_MS),
     quietly('registry of GPUs', REGISTRY_EVERY_MS, async () => reportConflicts(ports)),
     quietly('set weights', WEIGHTS_EVERY_MS, () => setWeights(ports)),
     quietly('serve axon', AXON_EVERY_MS, () => serveAxon(ports, axon)),
     ...(decoys === null ? [] : [quietly('decoys', DECOYS_EVERY_MS, () => decoys.turn(signal))]),
   ]);
-  await Promise.all([scheduler.settle(), decoys?.settle()]);
+  await Promise.all([scheduler.settle(), machineScheduler.settle(), decoys?.settle()]);
   await sweepLeases(ports);
 }
 
 /** Discovers, checks every machine once, publishes, and ends. Returns the number of machines. */
-export async function runOnce(parts: ValidatorParts, signal: AbortSignal): Promise<number> {
-  const { ports, discovery, scheduler } = parts;
+export async function runOnce(parts: ValidatorParts, machineChecks: boolean, signal: AbortSignal): Promise<number> {
+  const { ports, discovery, scheduler, machineScheduler } = parts;
   await sweepLeases(ports);
   await discovery.run();
   const machines = await scheduler.checkAllOnce(signal);
+  if (machineChecks) await machineScheduler.checkAllOnce(signal);
   const untilMs = ports.clock.nowMs() + ONCE_FLUSH_MS;
   while (!signal.aborted && ports.clock.nowMs() < untilMs) {
     await Promise.all([publishDue(ports), sweepLeases(ports)]);

@@ -30,6 +30,11 @@ export const sshPublicKeyLine = z
   .string()
   .max(8_192)
   .regex(/^[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}$/, 'type and base64');
+/** A place in degrees. */
+export const coordinates = z.looseObject({
+  latitude: z.number().min(-90).max(90),
+  longitude: z.number().min(-180).max(180),
+});
 export const leaseKind = z.enum(['paid', 'verification', 'guaranteed', 'opportunistic']);
 
 /** What a renter asks a pod to run; see domain `PodSpec`. What is not on this list is refused by name, not dropped in silence. */

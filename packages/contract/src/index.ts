@@ -14,6 +14,7 @@ export * from './documents/machine-receipt.ts';
 export * from './documents/manifest.ts';
 export * from './documents/proof-file.ts';
 export * from './documents/receipt.ts';
+export * from './documents/template-index.ts';
 export * from './documents/vantage-report.ts';
 export * from './documents/verification.ts';
 export * from './errors.ts';

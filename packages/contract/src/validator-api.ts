@@ -6,4 +6,6 @@ export const VALIDATOR_API = {
    * signed by a hotkey with a permit it carries the secret, to everybody once the barrier is over.
    */
   barrier: '/v1/barrier',
+  /** POST a `VantageAsk`, signed by a hotkey with a permit: `{report}` with a signed `vantage-report` of a pod's published port. */
+  vantage: '/v1/vantage',
 } as const;

@@ -176,7 +176,7 @@ export class LeaseDesk {
     const { identity, store, folders, clock } = this.#ports;
     const { body, signer } = checked;
     const { machine } = this.#ports.manifest();
-    const ports = await choosePorts([22, ...body.pod.ports], machine.portRange, store.heldPorts());
+    const ports = await choosePorts([22, ...body.pod.ports], machine.portRange, store.heldPorts(), wantedPorts(body));
     if (ports === null) {
       return { code: 'UNITS_BUSY', message: `no ${1 + body.pod.ports.length} ports are free in the machine’s range` };
     }
@@ -286,4 +286,15 @@ function messageOfRefusal(code: ErrorCode): string {
     default:
       return 'the lease is refused';
   }
+}
+
+/** Only a check may choose: it has to come round the whole range, while whoever rents is given what is free. */
+function wantedPorts({ kind, pod, hostPorts }: LeaseRequest): Map<number, number> {
+  if (kind !== 'verification' || hostPorts === undefined) return new Map();
+  return new Map(
+    pod.ports.flatMap((port, index) => {
+      const host = hostPorts[index];
+      return host === undefined ? [] : [[port, host] as const];
+    }),
+  );
 }

@@ -27,6 +27,7 @@ export const SAMPLE_OFFER: Offer = {
   verifiedAtMs: SAMPLE_TIME_MS - 61_000,
   receiptId: '4be1c0de-51b4-4a53-9a55-0b6b1f1f2b22',
   measured: { class: 'CPU', proofMs: 9_000 },
+  machineCheck: null,
   host: { cpuCores: 2, memoryBytes: 24_000_000_000, diskBytes: 80_000_000_000, location: 'Helsinki\u001b[31m' },
   notice: 'The owner of this machine can read its memory and disk.',
 };

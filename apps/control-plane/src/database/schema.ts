@@ -107,6 +107,23 @@ export interface Database {
     receipt_id: string;
     measured: Json;
   };
+  machine_receipts: {
+    receipt_id: string;
+    machine_key: string;
+    validator: string;
+    ended_at_ms: Int8;
+    received_at_ms: Int8;
+    document: Json;
+  };
+  machine_part_verdicts: {
+    machine_key: string;
+    part: string;
+    verdict: 'pass' | 'fail';
+    tested_at_ms: Int8;
+    receipt_id: string;
+    validator: string;
+    findings: Json;
+  };
   rentals: RentalsTable;
   unit_reservations: {
     rental_id: string;

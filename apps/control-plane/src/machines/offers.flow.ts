@@ -36,6 +36,7 @@ export function showOffer(offer: OfferRow): Offer {
     verifiedAtMs: offer.verifiedAtMs,
     receiptId: offer.receiptId,
     measured: offer.measured,
+    machineCheck: offer.machineCheck,
     host: offer.host,
     notice: OFFER_NOTICE,
   };

@@ -1,6 +1,6 @@
 /** Offers in PostgreSQL. The terms of an offer never change: other terms close it and open another. */
 import type { Offer } from '@celium/contract';
-import { RECEIPT_VALID_MS, weakestGpuClass } from '@celium/domain';
+import { MACHINE_RECEIPT_VALID_MS, RECEIPT_VALID_MS, weakestGpuClass } from '@celium/domain';
 import { sql } from 'kysely';
 import type { Queries, Tx } from '../database/market-database.ts';
 
@@ -28,6 +28,8 @@ export interface OfferRow extends OfferTerms {
   verifiedAtMs: number | null;
   receiptId: string | null;
   measured: Record<string, number | string> | null;
+  /** What is known of the machine's disk, deploys, ports, network and location. */
+  machineCheck: Offer['machineCheck'];
 }
 
 /** Closes the open offer of a machine when its terms are others, and opens one with these. */
@@ -87,7 +89,11 @@ export async function readOffers(db: Queries, nowMs: number, offerId?: string): 
       (select json_agg(json_build_object('unit', v.unit_id, 'verdict', v.verdict, 'class', v.class,
           'verifiedAtMs', v.verified_at_ms, 'receiptId', v.receipt_id, 'measured', v.measured) order by v.verified_at_ms desc)
         from unit_verdicts v where v.machine_key = o.machine_key and v.unit_id = any(o.units)
-          and v.verified_at_ms >= ${nowMs - RECEIPT_VALID_MS}::bigint) as verdicts
+          and v.verified_at_ms >= ${nowMs - RECEIPT_VALID_MS}::bigint) as verdicts,
+      (select json_agg(json_build_object('part', p.part, 'verdict', p.verdict, 'testedAtMs', p.tested_at_ms,
+          'receiptId', p.receipt_id, 'validator', p.validator, 'findings', p.findings) order by p.part)
+        from machine_part_verdicts p where p.machine_key = o.machine_key
+          and p.tested_at_ms >= ${nowMs - MACHINE_RECEIPT_VALID_MS}::bigint) as machine_parts
     from offers o join machines m using (machine_key) left join agent_sessions s using (machine_key)
     where o.closed_at_ms is null and m.revoked_at_ms is null and ${which}`.execute(db);
   return rows.map(fromRow);
@@ -115,6 +121,16 @@ interface RawOffer {
   online: boolean;
   taken: string[];
   verdicts: UnitVerdict[] | null;
+  machine_parts: PartVerdict[] | null;
+}
+
+interface PartVerdict {
+  part: string;
+  verdict: 'pass' | 'fail';
+  testedAtMs: number;
+  receiptId: string;
+  validator: string;
+  findings: Record<string, unknown>;
 }
 
 interface UnitVerdict {
@@ -134,6 +150,7 @@ function fromRow(row: RawOffer): OfferRow {
   // A machine is sold by what all of its units bear.
   const weakest = weakestGpuClass(verdicts.map((verdict) => verdict.class));
   const shown = failed ?? verdicts.find((verdict) => verdict.class === weakest) ?? verdicts[0] ?? null;
+  const machineCheck = machineCheckOf(row.machine_parts ?? []);
   return {
     offerId: row.offer_id,
     machineKey: row.machine_key,
@@ -148,10 +165,29 @@ function fromRow(row: RawOffer): OfferRow {
     publicHost: row.public_host,
     online: row.online,
     freeUnits: row.units.filter((unit) => !row.taken.includes(unit)),
-    verdict: failed !== undefined ? 'fail' : complete ? 'pass' : null,
+    verdict: failed !== undefined || machineCheck?.verdict === 'fail' ? 'fail' : complete ? 'pass' : null,
     class: shown?.class ?? null,
     verifiedAtMs: shown === null ? null : shown.verifiedAtMs,
     receiptId: shown?.receiptId ?? null,
     measured: shown?.measured ?? null,
+    machineCheck,
   };
+}
+
+/** Null when no part was tested lately; one failed part fails the machine. */
+function machineCheckOf(parts: readonly PartVerdict[]): Offer['machineCheck'] {
+  if (parts.length === 0) return null;
+  const shown = parts.map(({ part, verdict, testedAtMs, receiptId, validator, findings }) => {
+    const { code, message, verdict: _said, ...rest } = findings;
+    const figures = Object.entries(rest).filter(
+      (entry): entry is [string, number | string] => typeof entry[1] === 'number' || typeof entry[1] === 'string',
+    );
+    const words = { code: String(code), message: String(message) };
+    return [
+      part,
+      { verdict, ...words, testedAtMs, receiptId, validator, figures: Object.fromEntries(figures) },
+    ] as const;
+  });
+  const verdict = parts.some((part) => part.verdict === 'fail') ? 'fail' : 'pass';
+  return { verdict, parts: Object.fromEntries(shown) };
 }

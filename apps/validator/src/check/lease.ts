@@ -40,14 +40,22 @@ const STOP_TRIES = 3;
 /** How long closed leases stay in the journal, for whoever looks into it. */
 const REMEMBER_CLOSED_MS = 7 * 24 * 3_600_000;
 
+/** What a check may want of its pod beyond the base image: another image, and published ports with the host ports that they are to have. */
+export interface PodWish {
+  image: string;
+  ports: number[];
+  hostPorts: number[];
+}
+
 /** Asks the machine's agent for `units` with `sshKey` as the pod's only key. */
 export async function takeLease(
   ports: LeasePorts,
   machine: ManifestMachine,
   units: readonly string[],
   sshKey: string,
+  wish: PodWish = { image: BASE_IMAGE, ports: [], hostPorts: [] },
 ): Promise<LeaseResult> {
-  const pod = { image: BASE_IMAGE, env: {}, ports: [], volumeBytes: 0 };
+  const pod = { image: wish.image, env: {}, ports: wish.ports, volumeBytes: 0 };
   const requestId = uuidFrom(ports.randomBytes);
   const request = await signDocument(
     'lease-request',
@@ -59,6 +67,7 @@ export async function takeLease(
       units: [...units],
       kind: 'verification',
       pod,
+      ...(wish.hostPorts.length === 0 ? {} : { hostPorts: wish.hostPorts }),
       podDigest: createHash('sha256').update(canonicalJson(pod)).digest('hex'),
       termMs: MAX_CHECK_TERM_MS,
       sshKeys: [sshKey],
@@ -145,8 +154,9 @@ export async function waitForReady(
   agent: AgentAddress,
   leaseId: string,
   signal: AbortSignal,
+  timeoutMs: number = READY_TIMEOUT_MS,
 ): Promise<{ kind: 'ready' } | { kind: 'not-ready'; lease: LeaseStatus | null; message: string }> {
-  const untilMs = ports.clock.nowMs() + READY_TIMEOUT_MS;
+  const untilMs = ports.clock.nowMs() + timeoutMs;
   let message = 'the pod was not ready in time';
   let lease: LeaseStatus | null = null;
   while (ports.clock.nowMs() < untilMs && !signal.aborted) {

@@ -1,7 +1,7 @@
 /** Carries receipts from the outbox to markets: signed, repeated with growing pauses, given up only for what no repetition mends. */
 
 import { clockOfErrorBody, type RequestSigner } from '@celium/chain';
-import { CeliumError, ROUTES, type Signed } from '@celium/contract';
+import { CeliumError, ROUTES } from '@celium/contract';
 import type { JsonAnswer, NetworkPort, Report, ValidatorClock } from '../ports.ts';
 import type { OutboxItem, ReceiptBook } from '../state/receipt-book.ts';
 
@@ -36,7 +36,7 @@ async function publishOne(ports: PublisherPorts, item: OutboxItem): Promise<bool
     const answer = await post(ports, item.market.url, key, item.receipt);
     const code = codeOf(answer);
     // A conflict says that the market has this receipt already: an earlier answer was lost on the way.
-    if (answer.status === ROUTES.publishReceipt.status || code === 'CONFLICT') {
+    if (answer.status === routeOf(item.receipt).status || code === 'CONFLICT') {
       ports.receipts.noteSent(item.id);
       return true;
     }
@@ -79,9 +79,9 @@ function post(
   ports: PublisherPorts,
   marketUrl: string,
   audience: string,
-  receipt: Signed<'receipt'>,
+  receipt: OutboxItem['receipt'],
 ): Promise<JsonAnswer> {
-  const url = new URL(`${marketUrl}${ROUTES.publishReceipt.path}`);
+  const url = new URL(`${marketUrl}${routeOf(receipt).path}`);
   const body = JSON.stringify({ receipt });
   return ports.signer.call(
     { method: 'POST', path: `${url.pathname}${url.search}`, body, audience },
@@ -96,6 +96,11 @@ function post(
       }),
     (answer) => clockOfErrorBody(answer.json),
   );
+}
+
+/** Each kind of receipt has its own door. */
+function routeOf(receipt: OutboxItem['receipt']): { path: string; status: number } {
+  return receipt.document === 'receipt' ? ROUTES.publishReceipt : ROUTES.publishMachineReceipt;
 }
 
 function codeOf(answer: JsonAnswer): string {

@@ -50,6 +50,20 @@ export const SCHEMA = `
     id INTEGER PRIMARY KEY, unit TEXT NOT NULL, at_ms INTEGER NOT NULL, standing TEXT NOT NULL
   ) STRICT;
   CREATE INDEX IF NOT EXISTS unit_history_of_unit ON unit_history (unit, id);
+  CREATE TABLE IF NOT EXISTS machine_receipts (
+    receipt_id TEXT PRIMARY KEY,
+    machine_key TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    ended_at_ms INTEGER NOT NULL,
+    receipt TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS machine_receipts_by_machine ON machine_receipts (machine_key, ended_at_ms);
+  CREATE TABLE IF NOT EXISTS reached_ports (
+    machine_key TEXT NOT NULL, port INTEGER NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (machine_key, port)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS large_deploys (
+    machine_key TEXT PRIMARY KEY, block INTEGER NOT NULL, at_ms INTEGER NOT NULL, verdict TEXT NOT NULL
+  ) STRICT;
   CREATE TABLE IF NOT EXISTS outbox (
     id INTEGER PRIMARY KEY,
     receipt_id TEXT NOT NULL,

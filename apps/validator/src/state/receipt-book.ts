@@ -17,7 +17,7 @@ export interface MarketAddress {
 export interface OutboxItem {
   id: number;
   market: MarketAddress;
-  receipt: Signed<'receipt'>;
+  receipt: Signed<'receipt'> | Signed<'machine-receipt'>;
   attempts: number;
 }
 
@@ -65,13 +65,23 @@ export class ReceiptBook {
           canonicalJson(grant),
           body.transcriptHash,
         );
-      const entry = this.#appendLog('receipt', receipt, nowMs);
-      const insert = this.#database.prepare(
-        'INSERT OR IGNORE INTO outbox (receipt_id, market_url, market_key, next_at_ms) VALUES (?, ?, ?, ?)',
-      );
-      for (const market of markets) insert.run(body.receiptId, market.url, market.key, nowMs);
-      return entry;
+      return this.logAndQueue('receipt', receipt, markets, nowMs);
     });
+  }
+
+  /** Appends a receipt of either kind to the log and puts it into the outbox of every market; the caller's transaction stores the receipt itself. */
+  logAndQueue(
+    kind: 'receipt' | 'machine-receipt',
+    receipt: OutboxItem['receipt'],
+    markets: readonly MarketAddress[],
+    nowMs: number,
+  ): LogEntry {
+    const entry = this.#appendLog(kind, receipt, nowMs);
+    const insert = this.#database.prepare(
+      'INSERT OR IGNORE INTO outbox (receipt_id, market_url, market_key, next_at_ms) VALUES (?, ?, ?, ?)',
+    );
+    for (const market of markets) insert.run(receipt.body.receiptId, market.url, market.key, nowMs);
+    return entry;
   }
 
   /** Appends one entry of another kind to the log. */
@@ -134,14 +144,15 @@ export class ReceiptBook {
   due(nowMs: number, limit: number): OutboxItem[] {
     const rows = this.#database
       .prepare(
-        `SELECT o.id, o.market_url, o.market_key, o.attempts, r.receipt FROM outbox o JOIN receipts r USING (receipt_id)
+        `SELECT o.id, o.market_url, o.market_key, o.attempts, coalesce(r.receipt, m.receipt) AS receipt
+         FROM outbox o LEFT JOIN receipts r USING (receipt_id) LEFT JOIN machine_receipts m USING (receipt_id)
          WHERE o.state = 'waiting' AND o.next_at_ms <= ? ORDER BY o.market_key = '' DESC, o.next_at_ms, o.id LIMIT ?`,
       )
       .all(nowMs, limit) as unknown as OutboxRow[];
     return rows.map((row) => ({
       id: row.id,
       market: { url: row.market_url, key: row.market_key },
-      receipt: JSON.parse(row.receipt) as Signed<'receipt'>,
+      receipt: JSON.parse(row.receipt) as OutboxItem['receipt'],
       attempts: row.attempts,
     }));
   }

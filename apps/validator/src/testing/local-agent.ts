@@ -115,7 +115,7 @@ export class LocalAgent implements AgentPort {
       return this.#lossy({ kind: 'granted', grant: this.leases.get(answer.repeated.leaseId)!.grant });
     const held: HeldLease = { ...ask, leaseId: crypto.randomUUID(), fence: answer.fence };
     for (const unit of ask.units) this.#fences.set(unit, answer.fence);
-    const grant = await this.#grant(held, documentHash(request), this.key);
+    const grant = await this.#grant(held, documentHash(request), this.key, verified.body);
     this.leases.set(held.leaseId, { held, grant });
     return this.#lossy({ kind: 'granted', grant });
   }
@@ -152,7 +152,12 @@ export class LocalAgent implements AgentPort {
     return { kind: 'refused', refusal: await signDocument('lease-refusal', body, this.key) };
   }
 
-  #grant(held: HeldLease, requestHash: string, signer: KeyPair): Promise<Signed<'grant'>> {
+  #grant(
+    held: HeldLease,
+    requestHash: string,
+    signer: KeyPair,
+    asked?: Signed<'lease-request'>['body'],
+  ): Promise<Signed<'grant'>> {
     const { leaseId, requestId, authority, fence, kind } = held;
     return signDocument(
       'grant',
@@ -167,7 +172,7 @@ export class LocalAgent implements AgentPort {
         kind,
         termMs: 900_000,
         hostKey: POD_HOST_KEY,
-        ports: [{ pod: 22, host: 40_000 }],
+        ports: [{ pod: 22, host: 40_000 }, ...publishedPorts(asked)],
         bootId: 'boot',
         agentInstanceId: 'run',
         issuedAtMs: this.nowMs(),
@@ -195,4 +200,9 @@ export class LocalAgent implements AgentPort {
     this.loseAnswers -= 1;
     return { kind: 'error', code: 'TIMEOUT', message: 'the answer was lost', reachable: false } as unknown as Answer;
   }
+}
+
+/** The host ports that were asked for, as a real agent gives them where they are free. */
+function publishedPorts(asked?: Signed<'lease-request'>['body']): Array<{ pod: number; host: number }> {
+  return (asked?.pod.ports ?? []).map((pod, index) => ({ pod, host: asked?.hostPorts?.[index] ?? 40_001 + index }));
 }

@@ -10,6 +10,8 @@ const PROVER = fileURLToPath(new URL('./cheating-prover.ts', import.meta.url));
 
 export interface LocalShellOptions {
   cheat?: Cheat;
+  /** Arguments of Node for another program than the test's prover. */
+  program?: readonly string[];
   /** The host key line that the pod shows when it is not the one of the grant. */
   shownHostKey?: string;
   /** Called when a shell is opened. */
@@ -31,7 +33,7 @@ export function createLocalShells(options: LocalShellOptions = {}): ShellPort & 
         hostKeyHash: hash,
         async openShell() {
           options.onShell?.();
-          const shell = startProver(options.cheat ?? 'none', () => open.delete(shell));
+          const shell = startProgram(options.program ?? [PROVER, options.cheat ?? 'none'], () => open.delete(shell));
           open.add(shell);
           shells.push(shell);
           return shell;
@@ -43,8 +45,8 @@ export function createLocalShells(options: LocalShellOptions = {}): ShellPort & 
   };
 }
 
-function startProver(cheat: Cheat, onEnd: () => void): Shell {
-  const child = spawn(process.execPath, [PROVER, cheat], { stdio: ['pipe', 'pipe', 'ignore'] });
+function startProgram(program: readonly string[], onEnd: () => void): Shell {
+  const child = spawn(process.execPath, [...program], { stdio: ['pipe', 'pipe', 'ignore'] });
   child.stdin.on('error', () => {});
   child.on('close', onEnd);
   let typed = false;

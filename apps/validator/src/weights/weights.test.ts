@@ -18,6 +18,7 @@ import { composeReceipt } from '../check/receipt.ts';
 import { systemTime } from '../clock.ts';
 import { ManifestDirectory } from '../discovery/manifest-directory.ts';
 import { openDatabase } from '../state/database.ts';
+import { MachineBook } from '../state/machine-book.ts';
 import { ReceiptBook } from '../state/receipt-book.ts';
 import { UnitRegistry } from '../state/unit-registry.ts';
 import { LocalAgent } from '../testing/local-agent.ts';
@@ -45,6 +46,7 @@ beforeEach(async () => {
     chain: client,
     hotkey: validator,
     receipts: new ReceiptBook(database),
+    machineBook: new MachineBook(database, new ReceiptBook(database)),
     registry: new UnitRegistry(database, new ManifestDirectory(database)),
     database,
     crash: () => {},

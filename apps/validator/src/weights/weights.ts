@@ -3,8 +3,16 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { confirmWeights, weightsRowDigest, type KeySigner, type SubnetChain, type WeightsReceipt } from '@celium/chain';
 import { canonicalJson, type CrashHere } from '@celium/contract';
-import { RECEIPT_VALID_MS, scoreHotkeys, weightRow } from '@celium/domain';
+import {
+  failedMachines,
+  MACHINE_RECEIPT_VALID_MS,
+  RECEIPT_VALID_MS,
+  scoreHotkeys,
+  weightRow,
+  withoutFailedMachines,
+} from '@celium/domain';
 import type { Report, ValidatorClock } from '../ports.ts';
+import type { MachineBook } from '../state/machine-book.ts';
 import type { ReceiptBook } from '../state/receipt-book.ts';
 import type { UnitRegistry } from '../state/unit-registry.ts';
 
@@ -14,6 +22,7 @@ export interface WeightsPorts {
   chain: SubnetChain;
   hotkey: KeySigner;
   receipts: ReceiptBook;
+  machineBook: MachineBook;
   registry: UnitRegistry;
   database: DatabaseSync;
   crash: CrashHere;
@@ -58,7 +67,8 @@ export async function setWeights(ports: WeightsPorts): Promise<void> {
     if (heads.best.number <= attempt.sinceBlock + LOST_AFTER_BLOCKS) return;
   }
   const nowMs = clock.unixMs();
-  const receipts = ports.receipts.scored(nowMs - RECEIPT_VALID_MS);
+  const failed = failedMachines(ports.machineBook.words(nowMs - MACHINE_RECEIPT_VALID_MS), nowMs);
+  const receipts = withoutFailedMachines(ports.receipts.scored(nowMs - RECEIPT_VALID_MS), failed);
   const scores = scoreHotkeys(receipts, ports.registry.standings(nowMs), nowMs);
   const row = weightRow(scores, new Map(neurons.map((neuron) => [neuron.hotkey, neuron.uid])));
   if (row.length === 0) return;

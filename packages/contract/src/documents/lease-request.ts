@@ -6,6 +6,7 @@ import {
   hex32,
   leaseKind,
   machineId,
+  port,
   signedPodSpec,
   sshPublicKeyLine,
   unitId,
@@ -23,6 +24,8 @@ export const leaseRequestBody = z.looseObject({
   units: z.array(unitId).min(1).max(64),
   kind: leaseKind,
   pod: signedPodSpec,
+  /** For a check: the host port that each of the pod's ports is to have, in order, where it is free. Others are given what is free. */
+  hostPorts: z.array(port).max(16).optional(),
   /** SHA-256 of the canonical pod spec. */
   podDigest: hex32,
   termMs: durationMs,

@@ -2,7 +2,7 @@
 
 import { cpuUnit, isCpuUnit } from '@celium/domain';
 import { z } from 'zod';
-import { amount, hex32, machineId, port, ss58, unitId, unixMs } from '../fields.ts';
+import { amount, coordinates, hex32, machineId, port, ss58, unitId, unixMs } from '../fields.ts';
 
 /** A market that a machine sells on. */
 export const manifestMarket = z.looseObject({
@@ -48,6 +48,8 @@ export const manifestMachine = z.looseObject({
     memoryBytes: z.int().min(1),
     diskBytes: z.int().min(0),
     location: z.string().max(100).optional(),
+    /** Where it stands, in degrees; round trips from known places can contradict it. */
+    coordinates: coordinates.optional(),
   }),
   markets: z.array(manifestMarket).max(32),
   payoutColdkey: ss58,

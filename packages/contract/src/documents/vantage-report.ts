@@ -1,13 +1,7 @@
 /** The vantage report: what another point on the net measured of a pod's published port at a validator's request. Signed by its hotkey. */
 
 import { z } from 'zod';
-import { hex32, port, unixMs } from '../fields.ts';
-
-/** A place in degrees. */
-export const coordinates = z.looseObject({
-  latitude: z.number().min(-90).max(90),
-  longitude: z.number().min(-180).max(180),
-});
+import { coordinates, hex32, port, unixMs } from '../fields.ts';
 
 export const vantageReportBody = z.looseObject({
   /** Of the question; fresh, so that no report is shown twice. */
@@ -38,6 +32,3 @@ export const vantageAsk = z.looseObject({
   payloadBytes: z.int().min(0).max(16_777_216),
 });
 export type VantageAsk = z.infer<typeof vantageAsk>;
-
-/** Where a validator takes such questions. */
-export const VANTAGE_PATH = '/v1/vantage';

@@ -35,6 +35,27 @@ export const offer = z.object({
   receiptId: uuid.nullable(),
   /** Figures of the newest receipt. */
   measured: z.record(z.string(), z.union([z.number(), z.string()])).nullable(),
+  /**
+   * What validators found of the machine around its units, by part (storage, image, ports, network, location): verdict, public reason and figures
+   * of the receipt that decides. Null before the first; one failed part fails the offer.
+   */
+  machineCheck: z
+    .object({
+      verdict: z.enum(['pass', 'fail']),
+      parts: z.record(
+        z.string(),
+        z.object({
+          verdict: z.enum(['pass', 'fail']),
+          code: z.string(),
+          message: z.string(),
+          testedAtMs: unixMs,
+          receiptId: uuid,
+          validator: ss58,
+          figures: z.record(z.string(), z.union([z.number(), z.string()])),
+        }),
+      ),
+    })
+    .nullable(),
   host: z.looseObject({ cpuCores: z.int(), memoryBytes: z.int(), diskBytes: z.int(), location: z.string().optional() }),
   /** Said plainly: the owner of a non-confidential machine can read memory and disk. */
   notice: z.string(),
@@ -152,6 +173,19 @@ export const marketRoutes = {
     status: 200,
     reply: z.object({ receipts: z.array(signedSchema('receipt')) }),
   }),
+  listMachineReceipts: defineRoute({
+    operationId: 'listMachineReceipts',
+    method: 'GET',
+    path: '/v1/machines/:machineKey/machine-receipts',
+    summary: 'Signed machine receipts, newest first: disk, deploys, ports, network and location, each with its reason.',
+    access: { kind: 'public' },
+    rateClass: 'read',
+    idempotent: false,
+    params: z.object({ machineKey: hex32 }),
+    query: z.object({ limit: z.coerce.number().int().min(1).max(100).default(20) }),
+    status: 200,
+    reply: z.object({ receipts: z.array(signedSchema('machine-receipt')) }),
+  }),
   listMachines: defineRoute({
     operationId: 'listMachines',
     method: 'GET',
@@ -178,6 +212,18 @@ export const marketRoutes = {
     rateClass: 'write',
     idempotent: false,
     body: z.object({ receipt: signedSchema('receipt') }),
+    status: 201,
+    reply: z.object({ accepted: z.literal(true) }),
+  }),
+  publishMachineReceipt: defineRoute({
+    operationId: 'publishMachineReceipt',
+    method: 'POST',
+    path: '/v1/machine-receipts',
+    summary: 'A validator publishes a machine receipt to this market.',
+    access: { kind: 'validator' },
+    rateClass: 'write',
+    idempotent: false,
+    body: z.object({ receipt: signedSchema('machine-receipt') }),
     status: 201,
     reply: z.object({ accepted: z.literal(true) }),
   }),

@@ -49,7 +49,12 @@ const BYTES_FRAME = 1;
 /** A frame's bytes. */
 export function encodeMachineFrame(frame: MachineAsk | MachineAnswer): Uint8Array {
   if (frame.type === 'bytes') return concatBytes(Uint8Array.of(BYTES_FRAME), u32Bytes(frame.at), frame.data);
-  return utf8(JSON.stringify(frame, (_name, value: unknown) => (value instanceof Uint8Array ? toHex(value) : value)));
+  // Member by member: an array of bytes that knows how to be JSON (Node's Buffer) would be so before a replacer sees it.
+  const members = Object.entries(frame).map(([name, value]) => [
+    name,
+    value instanceof Uint8Array ? toHex(value) : (value as unknown),
+  ]);
+  return utf8(JSON.stringify(Object.fromEntries(members)));
 }
 
 /** Reads what a validator asks; null for anything that this version does not know or allow. */

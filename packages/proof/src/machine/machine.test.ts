@@ -131,6 +131,11 @@ describe('frames of a machine session', () => {
     );
   });
 
+  test('carry the bytes of a Buffer like those of any array', () => {
+    const ask = { type: 'walk' as const, nonce: Buffer.alloc(32, 7), hops: 3 };
+    expect(parseMachineAsk(encodeMachineFrame(ask))).toEqual({ ...ask, nonce: new Uint8Array(32).fill(7) });
+  });
+
   test('of a stranger are read or refused, and never throw', () => {
     fc.assert(
       fc.property(
