@@ -34,7 +34,7 @@ export interface MachineSchedulerPorts {
   clock: ValidatorClock;
   randomBytes: RandomBytes;
   hotkey: { ss58: string };
-  directory: ManifestDirectory;
+  directory: Pick<ManifestDirectory, 'machines'>;
   receipts: ReceiptBook;
   machineBook: MachineBook;
   markets: readonly MarketAddress[];
