@@ -106,6 +106,25 @@ export function expandSegment(
   return out;
 }
 
+/** One operand row of a product: row i of A for i below the product's size, then the rows of B transposed. */
+export function operandRow(
+  params: ProofParams,
+  seed: Int32Array,
+  kind: ProductKind,
+  q: Int32Array,
+  index: number,
+): Int8Array {
+  const { fillIterations, memoryLeaves, segmentBytes } = params;
+  const perRow = segmentsPerRow(params);
+  const row = new Int8Array(params.productDepth);
+  for (let j = 0; j < perRow; j++) {
+    const segment = index * perRow + j;
+    const cell = makeCell(seed, fillIterations, segmentPlace(q, segment, memoryLeaves));
+    row.set(expandSegment(kind, q, cell, segment, segmentBytes), j * segmentBytes);
+  }
+  return row;
+}
+
 /** The place of a tile's sum (row, column) in the words that are digested: the order of tensor-core accumulators. */
 export function tileWordIndex(row: number, column: number): number {
   const lane = (((row & 7) << 2) | ((column >> 1) & 3)) * 4 + (row >> 4);
@@ -139,20 +158,11 @@ function dotFour(a: Int8Array, rows: readonly Int8Array[], first: number, out: I
 /** The audit's kernels in plain JavaScript for one seed. */
 export function plainKernels(params: ProofParams, seed: Uint8Array): AuditKernels {
   const seedWords = keyWords(seed);
-  const { memoryLeaves, fillIterations, productSize, segmentBytes } = params;
-  const perRow = segmentsPerRow(params);
+  const { memoryLeaves, fillIterations, productSize } = params;
 
   /** 64 operand rows from `firstRow` on; rows of B follow the `productSize` rows of A. */
   function operandRows(kind: ProductKind, q: Int32Array, firstRow: number): Int8Array[] {
-    return Array.from({ length: TILE_SIZE }, (_, i) => {
-      const row = new Int8Array(params.productDepth);
-      for (let j = 0; j < perRow; j++) {
-        const segment = (firstRow + i) * perRow + j;
-        const cell = makeCell(seedWords, fillIterations, segmentPlace(q, segment, memoryLeaves));
-        row.set(expandSegment(kind, q, cell, segment, segmentBytes), j * segmentBytes);
-      }
-      return row;
-    });
+    return Array.from({ length: TILE_SIZE }, (_, i) => operandRow(params, seedWords, kind, q, firstRow + i));
   }
 
   function walkDigest({ q, walk }: WalkRequest): Uint8Array {
