@@ -69,7 +69,9 @@ async function register(): Promise<void> {
 
 async function addPass(): Promise<void> {
   const unit = agent.machine.units[0]!;
-  const grant = await agent.leaseTo(validator, [unit]);
+  const leased = await agent.leaseTo(validator, [unit]);
+  // The local agent leases as to a market; a check by such a grant would be a decoy.
+  const grant = { ...leased, body: { ...leased.body, kind: 'verification' as const } };
   const nowMs = systemTime.unixMs();
   const facts = {
     validator: validator.ss58,
