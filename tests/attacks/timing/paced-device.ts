@@ -5,6 +5,7 @@
 import {
   CELL_BYTES,
   chainWorkUnits,
+  judgedRate,
   type ProofParams,
   proofParams,
   type Purpose,
@@ -53,14 +54,17 @@ export interface TimedChain {
   stepMs: readonly number[];
 }
 
-/** The chain of one H200. */
+/** The chain of Hopper cards, on the slowest that its deadline admits. */
 export function timedChain(purpose: Purpose): TimedChain {
   const params = proofParams('gpu-hopper', purpose);
-  const stepMs = Array.from({ length: stepCount(params) }, (_, step) =>
+  const fastest = Array.from({ length: stepCount(params) }, (_, step) =>
     referenceStepMs(params, stepKind(params, step)),
   );
-  const seconds = stepMs.reduce((sum, ms) => sum + ms, 0) / 1e3;
-  return { params, rateUnitsPerSecond: chainWorkUnits(params) / seconds, stepMs };
+  const rateUnitsPerSecond = judgedRate(params, 0);
+  // The deadline is that of the slowest card of the class: the honest device is such a card, slower on all axes alike.
+  const slowestMs = (chainWorkUnits(params) / rateUnitsPerSecond) * 1e3;
+  const scale = slowestMs / fastest.reduce((sum, ms) => sum + ms, 0);
+  return { params, rateUnitsPerSecond, stepMs: fastest.map((ms) => ms * scale) };
 }
 
 /** How far a device strays from its true rates from run to run: one standard deviation. */

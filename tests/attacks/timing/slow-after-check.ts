@@ -1,5 +1,6 @@
 /** Devices that are honest when they are onboarded and slower afterwards: all the time, or whenever no announced check is running. */
 import { runSteps, uniformSpeed } from './paced-device.ts';
+import { failsAfterRetries } from './retries.ts';
 import { type TimedAttack, timingFamily } from './timing-family.ts';
 
 const DAYS_BY_DECOYS = 'found by decoys only: 5 days at 0.2 per machine and day when it always cheats';
@@ -13,7 +14,7 @@ function slowed(speed: number): TimedAttack {
     rows: 'worst link',
     isCaught({ chain, random, isLate }) {
       const check = (): boolean => isLate({ stepMs: runSteps(chain, uniformSpeed(speed), random) });
-      return Array.from({ length: CHECKS }).some(() => check() && (check() || check()));
+      return Array.from({ length: CHECKS }).some(() => failsAfterRetries(check));
     },
   };
 }
@@ -25,7 +26,7 @@ const ONLY_WHEN_CHECKED: TimedAttack = {
   rows: 'worst link',
   isCaught({ chain, random, isLate }) {
     const check = (): boolean => isLate({ stepMs: runSteps(chain, uniformSpeed(1), random) });
-    return Array.from({ length: CHECKS }).some(() => check() && (check() || check()));
+    return Array.from({ length: CHECKS }).some(() => failsAfterRetries(check));
   },
 };
 

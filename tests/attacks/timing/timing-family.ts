@@ -185,7 +185,10 @@ async function repeatForReal(
   streams: Parameters<typeof arithmeticRun>[1],
 ): Promise<void> {
   const claim = await challengeRun(run, streams, randomStream('bytes'));
-  if ((claim.reason === 'late') !== late) throw new Error('the arithmetic and the real challenge disagree');
+  if ((claim.reason === 'late') !== late)
+    throw new Error(
+      `the arithmetic says ${late ? 'late' : 'in time'}, the real challenge ${claim.reason}: ${claim.detail}`,
+    );
 }
 
 type Cost = Pick<Tally, 'units' | 'validatorCpuSeconds' | 'proofBytes'>;
