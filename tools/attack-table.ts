@@ -14,18 +14,6 @@ const REPORT = join(checkout, 'docs/attacks.json');
 const BEGIN = '<!-- attacks: begin -->';
 const END = '<!-- attacks: end -->';
 
-if (process.argv[1] === import.meta.filename) {
-  const files = process.argv.slice(2);
-  if (files.length > 0) {
-    const reports = files.map(
-      (file) => JSON.parse(readFileSync(file, 'utf8').trim().split('\n').at(-1)!) as AttackReport,
-    );
-    writeFileSync(REPORT, `${JSON.stringify(joinReports(reports), null, 2)}\n`);
-  }
-  const report = JSON.parse(readFileSync(REPORT, 'utf8')) as AttackReport;
-  writeFileSync(DOCUMENT, withTable(readFileSync(DOCUMENT, 'utf8'), report));
-}
-
 /** One report of several over different families; a family of a later one takes the place of the same family before. Throws for an empty list. */
 export function joinReports(reports: readonly AttackReport[]): AttackReport {
   const [first] = reports;
@@ -106,4 +94,17 @@ function cells(row: AttackRow): string[] {
 /** A share as people read it: as many digits as tell it from all and from nothing. */
 function percent(share: number): string {
   return `${Number((share * 100).toFixed(share > 0.99 || share < 0.01 ? 3 : 1))} %`;
+}
+
+// Last, because it needs the constants above.
+if (process.argv[1] === import.meta.filename) {
+  const files = process.argv.slice(2);
+  if (files.length > 0) {
+    const reports = files.map(
+      (file) => JSON.parse(readFileSync(file, 'utf8').trim().split('\n').at(-1)!) as AttackReport,
+    );
+    writeFileSync(REPORT, `${JSON.stringify(joinReports(reports), null, 2)}\n`);
+  }
+  const report = JSON.parse(readFileSync(REPORT, 'utf8')) as AttackReport;
+  writeFileSync(DOCUMENT, withTable(readFileSync(DOCUMENT, 'utf8'), report));
 }
