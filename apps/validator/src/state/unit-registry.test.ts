@@ -38,7 +38,9 @@ async function twoClaims() {
 
   /** A receipt of this validator about the GPU at this agent. */
   async function note(agent: LocalAgent, verdict: 'pass' | 'fail', barrierId: string): Promise<void> {
-    const grant = await agent.leaseTo(keyFromUri('//anyone'), [GPU]);
+    const leased = await agent.leaseTo(keyFromUri('//anyone'), [GPU]);
+    // The local agent leases as to a market; a check by such a grant would be a decoy.
+    const grant = { ...leased, body: { ...leased.body, kind: 'verification' as const } };
     const facts = {
       validator: VALIDATOR.ss58,
       hotkey: agent.provider.ss58,
