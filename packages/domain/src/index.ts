@@ -18,6 +18,7 @@ export * from './rental/rental.ts';
 export * from './scoring/score.ts';
 export * from './text/printable.ts';
 export * from './verification/assignment.ts';
+export * from './verification/barrier-standing.ts';
 export * from './verification/barrier.ts';
 export * from './verification/decoy.ts';
 export * from './verification/disk-rule.ts';

@@ -208,7 +208,8 @@ function isRefused(file: ProofFile): string | null {
 /** What a market and a score make of a pass that is older than receipts count. */
 function expired({ file }: Original, random: RandomStream): string | null {
   const nowMs = CHECKED_AT_MS + 60_000 + RECEIPT_VALID_MS + 1 + random.below(1_000_000);
-  return decidingReceipt([file.receipt.body], nowMs) === null ? 'expired' : null;
+  const { receiptId, validator, verdict, endedAtMs } = file.receipt.body;
+  return decidingReceipt([{ receiptId, validator, verdict, endedAtMs }], nowMs) === null ? 'expired' : null;
 }
 
 const forge = async (attack: string, original: Original, random: RandomStream): Promise<string | null> => {

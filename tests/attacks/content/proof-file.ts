@@ -88,6 +88,7 @@ export async function makeProofFile(
     grant,
     hostKeyHash: binding.hostKeyHash,
     barrierId: binding.barrierId,
+    networkBarrier: false,
     blockNumber: 1,
     blockHash: binding.blockHash,
     tested: 1,

@@ -2,6 +2,7 @@
  * One device in several registrations that are challenged at one barrier. Caught is who does not keep a standing pass for every registration. The rows with repetitions
  * made alone show why a failure at a barrier may only be repeated at a barrier.
  */
+import { failsAtBarriers, type BarrierReceipt } from '@celium/domain';
 import { runSteps, uniformSpeed } from './paced-device.ts';
 import { failsAfterRetries } from './retries.ts';
 import { type TimedAttack, type TimedSetting, timingFamily } from './timing-family.ts';
@@ -23,16 +24,20 @@ function barrier({ chain, random, isLate }: TimedSetting, order: readonly number
   return fails;
 }
 
-/** Barriers that are looked at: whatever order the owner takes, two failures of three fall on somebody within them. */
+/** Barriers until the rule is asked: from the third on it has to find somebody, whatever order the owner takes. */
 const BARRIERS = 5;
+
+function receiptOf(failed: boolean, round: number): BarrierReceipt {
+  return { verdict: failed ? 'fail' : 'pass', endedAtMs: round };
+}
 
 function shared(slots: number, slicing: Slicing): TimedAttack {
   return {
-    attack: `${slots} registrations, ${slicing}, failures repeated at barriers`,
+    attack: `${slots} registrations, ${slicing}, judged by barriers`,
     targeted: true,
     rows: 'worst link',
     isCaught(setting) {
-      // All registrations are in each barrier; whoever fails at one is judged by the next two.
+      // All registrations are in each barrier; the rule looks at the three newest.
       let order = Array.from({ length: slots }, (_, slot) => slot);
       const rounds: boolean[][] = [];
       for (let round = 0; round < BARRIERS; round++) {
@@ -42,12 +47,7 @@ function shared(slots: number, slicing: Slicing): TimedAttack {
           order = order.toSorted((one, other) => Number(fails[other]) - Number(fails[one]));
         }
       }
-      return order.some((slot) =>
-        rounds.slice(0, BARRIERS - 2).some((fails, round) => {
-          const repeats = [fails[slot]!, rounds[round + 1]![slot]!, rounds[round + 2]![slot]!];
-          return failsAfterRetries(() => repeats.shift()!);
-        }),
-      );
+      return order.some((slot) => failsAtBarriers(rounds.map((fails, round) => receiptOf(fails[slot]!, round))));
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Receipts in PostgreSQL, and the verdict on each unit that follows from them. */
 import type { Receipt, Signed } from '@celium/contract';
-import { RECEIPT_VALID_MS, decidingReceipt, type UnitReceipt } from '@celium/domain';
+import { BARRIERS_THAT_COUNT, RECEIPT_VALID_MS, decidingReceipt, type UnitReceipt } from '@celium/domain';
 import { sql } from 'kysely';
 import type { Queries, Tx } from '../database/market-database.ts';
 
@@ -25,19 +25,30 @@ export async function insertReceipt(tx: Tx, receipt: Signed<'receipt'>, nowMs: n
   return inserted !== undefined;
 }
 
-/** Works the verdict on a unit out anew from the newest valid receipts of each validator: announced check and decoy. */
+/** Works the verdict on a unit out anew from the newest valid receipts of each validator: announced check, decoy, and the newest barriers. */
 export async function refreshVerdict(tx: Tx, machineKey: string, unitId: string, nowMs: number): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${`verdict:${machineKey}:${unitId}`}, 0))`.execute(tx.db);
   const { rows } = await sql<{ document: Signed<'receipt'> }>`
-    select distinct on (validator, document->'body'->>'lease') document from receipts
-    where machine_key = ${machineKey} and unit_id = ${unitId} and ended_at_ms >= ${nowMs - RECEIPT_VALID_MS}::bigint
-    order by validator, document->'body'->>'lease', ended_at_ms desc`.execute(tx.db);
+    with valid as (
+      select receipt_id, document, validator, ended_at_ms,
+        document->'body'->>'lease' as lease, document->'body'->>'networkBarrier' as at_barrier
+      from receipts
+      where machine_key = ${machineKey} and unit_id = ${unitId} and ended_at_ms >= ${nowMs - RECEIPT_VALID_MS}::bigint
+    ), placed as (
+      select receipt_id, document, at_barrier,
+        row_number() over (partition by validator, lease order by ended_at_ms desc) as place,
+        row_number() over (partition by validator, at_barrier order by ended_at_ms desc) as place_at_barriers
+      from valid
+    )
+    select document from placed
+    where place = 1 or (at_barrier = 'true' and place_at_barriers <= ${BARRIERS_THAT_COUNT})`.execute(tx.db);
   const receipts = rows.map(({ document }): UnitReceipt & { body: Receipt } => ({
     receiptId: document.body.receiptId,
     validator: document.body.validator,
     verdict: document.body.verdict,
     endedAtMs: document.body.endedAtMs,
     paid: document.body.lease === 'paid',
+    networkBarrier: document.body.networkBarrier === true,
     body: document.body,
   }));
   const deciding = decidingReceipt(receipts, nowMs);

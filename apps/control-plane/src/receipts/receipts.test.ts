@@ -60,6 +60,26 @@ test('an announced check that passes does not undo a failed decoy; a later decoy
   expect(await offerOf(provider)).toMatchObject({ verdict: 'pass' });
 });
 
+test('a unit that failed two barriers stays down whatever a lone check says, until barriers pass it', async () => {
+  const { provider } = await market.connectAgent();
+  const endedAtMs = market.clock.now();
+  const say = (verdict: 'pass' | 'fail', afterMs: number, networkBarrier?: true): Promise<unknown> =>
+    market.publishReceipt(provider, {
+      verdict,
+      endedAtMs: endedAtMs + afterMs,
+      ...(networkBarrier === undefined ? {} : { networkBarrier }),
+    });
+  await say('fail', 0, true);
+  await say('pass', 10);
+  expect(await offerOf(provider)).toMatchObject({ verdict: 'pass' });
+  await say('fail', 20, true);
+  await say('pass', 30);
+  expect(await offerOf(provider)).toMatchObject({ verdict: 'fail' });
+  await say('pass', 40, true);
+  await say('pass', 50, true);
+  expect(await offerOf(provider)).toMatchObject({ verdict: 'pass' });
+});
+
 test('an old receipt does not undo a newer one, and none is valid for more than a day', async () => {
   const { provider } = await market.connectAgent();
   const nowMs = market.clock.now();

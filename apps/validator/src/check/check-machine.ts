@@ -119,6 +119,7 @@ async function runInPod(
       answers: new Map(plans.map((plan) => [plan.unit, answer])),
       hostKeyHash: NO_HOST_KEY_HASH,
       barrierId: '',
+      networkBarrier: false,
       block: { number: block.number, hash: block.hash.replace(/^0x/, '') },
       startedAtMs,
       endedAtMs: ports.clock.unixMs(),

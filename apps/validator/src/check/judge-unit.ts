@@ -51,6 +51,7 @@ export async function judgeUnit(
     grant,
     hostKeyHash: proving.hostKeyHash,
     barrierId: proving.barrierId,
+    networkBarrier: proving.networkBarrier,
     blockNumber: proving.block.number,
     blockHash: proving.block.hash,
     tested,

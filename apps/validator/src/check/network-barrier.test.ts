@@ -45,6 +45,7 @@ test('220 idle machines are made ready a few at a time and all start within thre
   expect(many.lines.every((line) => line['verdict'] === 'pass' && line['barrier'] === 'joined')).toBe(true);
   const names = new Set(many.ports.receipts.newest(300).map((receipt) => receipt.body.barrierId));
   expect([...names]).toEqual(['ba'.repeat(16)]);
+  expect(many.ports.receipts.scored(0).every((receipt) => receipt.networkBarrier === true)).toBe(true);
   expect(many.agents.every((agent) => agent.leasedUnits().length === 0)).toBe(true);
 }, 120_000);
 
@@ -73,6 +74,7 @@ test('a machine that is not ready at the second is no part of the barrier: it is
   expect(parts.get('m1')).toEqual(['missed', 'pass']);
   const [receipt] = many.ports.receipts.newest(1, many.agents[1]!.machine.machineKey);
   expect(receipt?.body.barrierId).not.toBe('ba'.repeat(16));
+  expect(receipt?.body.networkBarrier).toBeUndefined();
 });
 
 test('near a barrier nothing else is started, so that no other check stands in its way', async () => {

@@ -60,6 +60,8 @@ export interface Proving {
   /** SHA-256 of the host key that we saw; 64 zeros for none. */
   hostKeyHash: string;
   barrierId: string;
+  /** It started at the second of a barrier of the network. */
+  networkBarrier: boolean;
   block: { number: number; hash: string };
   startedAtMs: number;
   endedAtMs: number;
@@ -94,6 +96,7 @@ export async function proveUnits(
     answers,
     hostKeyHash,
     barrierId,
+    networkBarrier: start !== null && !start.missed,
     block,
     startedAtMs,
     endedAtMs: ports.clock.unixMs(),

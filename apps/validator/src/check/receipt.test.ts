@@ -38,6 +38,7 @@ function factsOf(): CheckFacts {
     grant,
     hostKeyHash: 'ab'.repeat(32),
     barrierId: 'cd'.repeat(16),
+    networkBarrier: true,
     blockNumber: 4_294_967_295,
     blockHash: 'ef'.repeat(32),
     tested: 64,

@@ -23,6 +23,8 @@ export interface CheckFacts {
   /** SHA-256 of the host key blob seen in our key exchange; 64 zeros when none was seen. */
   hostKeyHash: string;
   barrierId: string;
+  /** The run started at the second of a barrier of the network. */
+  networkBarrier: boolean;
   blockNumber: number;
   /** Without 0x. */
   blockHash: string;
@@ -81,6 +83,7 @@ export function composeReceipt(
     hostKeyHash: facts.hostKeyHash,
     ...(facts.grant.body.kind === 'paid' ? { lease: 'paid' as const } : {}),
     barrierId: facts.barrierId,
+    ...(facts.networkBarrier ? { networkBarrier: true as const } : {}),
     blockNumber: facts.blockNumber,
     blockHash: facts.blockHash,
     params: `${params.version}:${params.sizeClass}`,

@@ -60,6 +60,7 @@ async function withReceipt(markets: Array<{ url: string; key: string }>) {
     grant,
     hostKeyHash: '00'.repeat(32),
     barrierId: '',
+    networkBarrier: false,
     blockNumber: 1,
     blockHash: '5a'.repeat(32),
     tested: 1,

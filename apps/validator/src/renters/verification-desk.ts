@@ -204,6 +204,7 @@ export class VerificationDesk {
       grant,
       hostKeyHash: proving.hostKeyHash,
       barrierId: proving.barrierId,
+      networkBarrier: false,
       blockNumber: proving.block.number,
       blockHash: proving.block.hash,
       tested: 1,

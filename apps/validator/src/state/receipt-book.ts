@@ -133,11 +133,18 @@ export class ReceiptBook {
   scored(sinceMs: number): ScoredReceipt[] {
     const rows = this.#database
       .prepare(
-        `SELECT hotkey, machine_key AS machineKey, unit, verdict, ended_at_ms AS endedAtMs, json_extract(receipt, '$.body.lease') AS lease
+        `SELECT hotkey, machine_key AS machineKey, unit, verdict, ended_at_ms AS endedAtMs, json_extract(receipt, '$.body.lease') AS lease,
+           json_extract(receipt, '$.body.networkBarrier') AS networkBarrier
          FROM receipts WHERE ended_at_ms >= ? ORDER BY ended_at_ms LIMIT 1000000`,
       )
-      .all(sinceMs) as unknown as Array<ScoredReceipt & { lease: string | null }>;
-    return rows.map(({ lease, ...row }) => ({ ...row, paid: lease === 'paid' }));
+      .all(sinceMs) as unknown as Array<
+      Omit<ScoredReceipt, 'networkBarrier'> & { lease: string | null; networkBarrier: number | null }
+    >;
+    return rows.map(({ lease, networkBarrier, ...row }) => ({
+      ...row,
+      paid: lease === 'paid',
+      networkBarrier: networkBarrier === 1,
+    }));
   }
 
   /** What is due to be published now, at most `limit`: first what goes to our own markets (those without a key), then the rest by age. */

@@ -49,6 +49,7 @@ async function twoClaims() {
       grant,
       hostKeyHash: '00'.repeat(32),
       barrierId,
+      networkBarrier: barrierId !== '',
       blockNumber: 1,
       blockHash: '5a'.repeat(32),
       tested: 1,

@@ -81,6 +81,7 @@ async function addPass(): Promise<void> {
     grant,
     hostKeyHash: '00'.repeat(32),
     barrierId: '',
+    networkBarrier: false,
     blockNumber: 1,
     blockHash: '5a'.repeat(32),
     tested: 1,

@@ -16,7 +16,10 @@ export const receiptBody = z.looseObject({
   hostKeyHash: hex32,
   /** `paid` when that grant is a renter's: the check was a decoy. Left out for an announced check. */
   lease: leaseKind.optional(),
+  /** What all units of one run share. */
   barrierId: z.string().max(64),
+  /** The run started at the second of this epoch's barrier of the network, which `barrierId` names. Left out for a run that was made alone. */
+  networkBarrier: z.literal(true).optional(),
   blockNumber: z.int().min(0),
   blockHash: z.string().max(66),
   /** Version and size of the parameters: `cgp1/params/1:cpu-demo`. */

@@ -31,6 +31,18 @@ describe('a unit', () => {
     expect(verdict(receipt('a', 'pass'), receipt('b', 'fail'), receipt('c', 'fail'))).toBe('fail');
   });
 
+  test('stays failed by the barriers of a validator whatever its lone checks say, and one validator alone fails nothing', () => {
+    const at = (validator: string, kind: 'pass' | 'fail', ageMs: number): UnitReceipt => ({
+      ...receipt(validator, kind, ageMs),
+      networkBarrier: true,
+    });
+    const failedTwice = [at('a', 'fail', 9_000), at('a', 'fail', 5_000)];
+    expect(verdict(at('a', 'fail', 9_000), receipt('a', 'pass'))).toBe('pass');
+    expect(verdict(...failedTwice, receipt('a', 'pass'))).toBe('fail');
+    expect(verdict(...failedTwice, receipt('a', 'pass'), receipt('b', 'pass'), receipt('c', 'pass'))).toBe('pass');
+    expect(verdict(...failedTwice, at('a', 'pass', 3_000), at('a', 'pass', 2_000))).toBe('pass');
+  });
+
   test('is not lifted by one validator that signs many passes', () => {
     const many = Array.from({ length: 20 }, (_, index) => receipt('a', 'pass', index));
     expect(verdict(...many, receipt('b', 'fail'), receipt('c', 'fail'))).toBe('fail');

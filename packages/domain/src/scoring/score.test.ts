@@ -44,6 +44,15 @@ describe('a score', () => {
     expect(scores(receipt({}), receipt({ verdict: 'fail', endedAtMs: NOW }))).toEqual({});
   });
 
+  test('is not lifted by a lone check after two failures at barriers, and a later barrier that passes twice lifts it', () => {
+    const at = (verdict: 'pass' | 'fail', ageMs: number): ScoredReceipt =>
+      receipt({ verdict, endedAtMs: NOW - ageMs, networkBarrier: true });
+    expect(scores(at('fail', 9_000), receipt({}))).toEqual({ alice: 1 });
+    expect(scores(at('fail', 9_000), at('fail', 5_000), receipt({}))).toEqual({});
+    expect(scores(at('fail', 9_000), at('fail', 5_000), at('pass', 4_000), at('pass', 3_000))).toEqual({ alice: 1 });
+    expect(scores(at('fail', 2 * RECEIPT_VALID_MS), at('fail', 5_000), receipt({}))).toEqual({ alice: 1 });
+  });
+
   test('forgets a receipt after a day', () => {
     expect(scores(receipt({ endedAtMs: NOW - RECEIPT_VALID_MS }))).toEqual({ alice: 1 });
     expect(scores(receipt({ endedAtMs: NOW - RECEIPT_VALID_MS - 1 }))).toEqual({});

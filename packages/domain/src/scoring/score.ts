@@ -1,6 +1,7 @@
 /** What receipts are worth: a pure function from verdicts to a weight row. Thin until the incentive engine replaces its sum. */
 
 import { isCpuUnit } from '../ids.ts';
+import { failsAtBarriers } from '../verification/barrier-standing.ts';
 import { holdsUnit, type UnitStanding } from '../verification/unit-registry.ts';
 import { RECEIPT_VALID_MS } from '../verification/validity.ts';
 
@@ -14,10 +15,13 @@ export interface ScoredReceipt {
   endedAtMs: number;
   /** The check ran in a renter's lease: a decoy. */
   paid?: boolean;
+  /** It ran at a barrier of the network, not alone. */
+  networkBarrier?: boolean;
 }
 
 /**
- * Score per hotkey: the number of its units whose newest receipt passed and is fresh, and whose newest decoy of the last day did not fail.
+ * Score per hotkey: the number of its units whose newest receipt passed and is fresh, whose newest decoy of the last day did not fail, and that the
+ * barriers of the last day do not fail.
  *
  * A GPU counts once in the network or not at all: for the registration that holds it by `standings`. A CPU unit is named by its provider,
  * so the same name under two hotkeys means two machines.
@@ -29,12 +33,15 @@ export function scoreHotkeys(
 ): Map<string, number> {
   const newest = new Map<string, ScoredReceipt>();
   const decoys = new Map<string, ScoredReceipt>();
+  const barriers = new Map<string, ScoredReceipt[]>();
   const keyOf = ({ hotkey, machineKey, unit }: ScoredReceipt): string =>
     isCpuUnit(unit) ? `${hotkey} ${unit}` : `${hotkey} ${machineKey} ${unit}`;
   for (const receipt of receipts) {
     const kept = receipt.paid === true ? decoys : newest;
     const known = kept.get(keyOf(receipt));
     if (known === undefined || receipt.endedAtMs > known.endedAtMs) kept.set(keyOf(receipt), receipt);
+    if (receipt.networkBarrier !== true || nowMs - receipt.endedAtMs > RECEIPT_VALID_MS) continue;
+    barriers.set(keyOf(receipt), [...(barriers.get(keyOf(receipt)) ?? []), receipt]);
   }
   const isFresh = (receipt: ScoredReceipt): boolean => nowMs - receipt.endedAtMs <= RECEIPT_VALID_MS;
   const failedDecoy = (receipt: ScoredReceipt): boolean => {
@@ -42,7 +49,11 @@ export function scoreHotkeys(
     return decoy !== undefined && decoy.verdict === 'fail' && isFresh(decoy);
   };
   const passed = [...newest.values()].filter(
-    (receipt) => receipt.verdict === 'pass' && isFresh(receipt) && !failedDecoy(receipt),
+    (receipt) =>
+      receipt.verdict === 'pass' &&
+      isFresh(receipt) &&
+      !failedDecoy(receipt) &&
+      !failsAtBarriers(barriers.get(keyOf(receipt)) ?? []),
   );
   const scores = new Map<string, number>();
   for (const receipt of passed) {
