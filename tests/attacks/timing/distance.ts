@@ -13,8 +13,8 @@ function relayed(extraMs: number): TimedAttack {
     targeted: false,
     note: `a real device answers, so no proof can tell; decoys: ${1 / (DECOYS_PER_DAY * CHEATING_SHARE)} days at ${DECOYS_PER_DAY} per machine and day when every rental is cheated`,
     rows: 'worst link',
-    fails: ({ chain, random, isLate }) =>
-      isLate({ stepMs: runSteps(chain, uniformSpeed(1), random), relayMs: extraMs / 2 }),
+    fails: ({ chain, random, isRefused }) =>
+      isRefused({ stepMs: runSteps(chain, uniformSpeed(1), random), relayMs: extraMs / 2 }),
   };
 }
 
@@ -25,7 +25,8 @@ function inflated(speed: number, pongDelayMs: number): TimedAttack {
     targeted,
     note: 'at most 300 ms of network time are credited',
     rows: 'worst link',
-    fails: ({ chain, random, isLate }) => isLate({ stepMs: runSteps(chain, uniformSpeed(speed), random), pongDelayMs }),
+    fails: ({ chain, random, isRefused }) =>
+      isRefused({ stepMs: runSteps(chain, uniformSpeed(speed), random), pongDelayMs }),
   };
 }
 
@@ -39,13 +40,13 @@ function aggregated(devices: number, link: string, bytesPerSecond: number): Time
     targeted: false,
     note: 'siblings in one machine are challenged together, so they cannot lend themselves',
     rows: 'worst link',
-    fails({ chain, random, isLate }) {
+    fails({ chain, random, isRefused }) {
       const { walkers, hopsPerWalk } = chain.params;
       const leaving = walkers * hopsPerWalk * (1 - 1 / devices);
       // Each device sends its part of the leaving hops over a link of its own.
       const shippedMs = ((leaving * HOP_BYTES) / devices / bytesPerSecond) * 1e3;
       const stepMs = runSteps(chain, uniformSpeed(1), random);
-      return isLate({
+      return isRefused({
         stepMs: stepMs.map((ms, step) => (stepKind(chain.params, step) === 'walk' ? Math.max(ms, shippedMs) : ms)),
       });
     },

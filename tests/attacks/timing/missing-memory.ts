@@ -30,8 +30,8 @@ function remade(short: number): TimedAttack {
     attack: `${short * 100} % short, missing cells made again`,
     targeted: short >= 0.05,
     rows: 'worst link',
-    fails: ({ chain, random, isLate }) =>
-      isLate({ stepMs: runSteps(chain, uniformSpeed(1), random, (kind) => remakeMs(chain.params, kind, short)) }),
+    fails: ({ chain, random, isRefused }) =>
+      isRefused({ stepMs: runSteps(chain, uniformSpeed(1), random, (kind) => remakeMs(chain.params, kind, short)) }),
   };
 }
 
@@ -40,8 +40,8 @@ function fetched(short: number): TimedAttack {
     attack: `${short * 100} % short, missing cells in host memory over PCIe 5`,
     targeted: short >= 0.05,
     rows: 'worst link',
-    fails: ({ chain, random, isLate }) =>
-      isLate({ stepMs: runSteps(chain, uniformSpeed(1), random, (kind) => fetchMs(chain.params, kind, short)) }),
+    fails: ({ chain, random, isRefused }) =>
+      isRefused({ stepMs: runSteps(chain, uniformSpeed(1), random, (kind) => fetchMs(chain.params, kind, short)) }),
   };
 }
 
@@ -52,12 +52,12 @@ function mixed(short: number): TimedAttack {
     targeted: short >= 0.05,
     rows: 'worst link',
     fails(setting) {
-      const { chain, random, isLate } = setting;
+      const { chain, random, isRefused } = setting;
       const invented = inventedWalks(setting, short);
       const stepMs = runSteps(chain, uniformSpeed(1), random, (kind) =>
         kind === 'sweep' ? 0 : remakeMs(chain.params, kind, short) * (kind === 'walk' ? 1 - invented : 1),
       );
-      if (isLate({ stepMs })) return true;
+      if (isRefused({ stepMs })) return true;
       const samples = drawSamples(chain.params, random.bytes(32), random.bytes(32));
       return samples.some(({ step }) => {
         const kind = stepKind(chain.params, step);

@@ -52,19 +52,23 @@ export interface TimedChain {
   rateUnitsPerSecond: number;
   /** Of each step on the reference. */
   stepMs: readonly number[];
+  /** The speed, as a share of the reference, below which the chain is late: that of the slowest card that gets these sizes. */
+  leastSpeed: number;
+  /** The class that the device says it is of, and that an honest one gets. */
+  claimedModel: string;
+  claimedClass: string;
 }
 
-/** The chain of Hopper cards, on the slowest that its deadline admits. */
+/** The chain of Hopper cards. The reference is an H200; the deadline is that of the slowest card of these sizes, the class that of the time. */
 export function timedChain(purpose: Purpose): TimedChain {
   const params = proofParams('gpu-hopper', purpose);
-  const fastest = Array.from({ length: stepCount(params) }, (_, step) =>
+  const stepMs = Array.from({ length: stepCount(params) }, (_, step) =>
     referenceStepMs(params, stepKind(params, step)),
   );
   const rateUnitsPerSecond = judgedRate(params, 0);
-  // The deadline is that of the slowest card of the class: the honest device is such a card, slower on all axes alike.
   const slowestMs = (chainWorkUnits(params) / rateUnitsPerSecond) * 1e3;
-  const scale = slowestMs / fastest.reduce((sum, ms) => sum + ms, 0);
-  return { params, rateUnitsPerSecond, stepMs: fastest.map((ms) => ms * scale) };
+  const leastSpeed = stepMs.reduce((sum, ms) => sum + ms, 0) / slowestMs;
+  return { params, rateUnitsPerSecond, stepMs, leastSpeed, claimedModel: 'NVIDIA H200', claimedClass: 'H200' };
 }
 
 /** How far a device strays from its true rates from run to run: one standard deviation. */

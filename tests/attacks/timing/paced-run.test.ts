@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { randomStream } from '../random.ts';
 import { LINKS } from './link.ts';
 import { runSteps, timedChain, uniformSpeed } from './paced-device.ts';
-import { arithmeticRun, challengeRun, type PacedRun, type RunStreams } from './paced-run.ts';
+import { arithmeticRun, challengeRun, classOf, type PacedRun, type RunStreams } from './paced-run.ts';
 
 const chain = timedChain('routine');
 
@@ -15,7 +15,7 @@ const streamsOf = (number: number): RunStreams => ({
 /** Runs of all kinds: links, speeds around the limit, relays, held pings and roots. */
 function anyRun(number: number): PacedRun {
   const random = randomStream('any', number);
-  const speeds = uniformSpeed(0.85 + 0.2 * random.unit());
+  const speeds = uniformSpeed(chain.leastSpeed * (0.85 + 0.2 * random.unit()));
   return {
     chain,
     link: LINKS[number % LINKS.length]!,
@@ -39,6 +39,7 @@ test('elapsed time, round trip, limit and verdict are the same in both', async (
       rttMinMs: fast.rttMinMs,
       limitMs: fast.limitMs,
     });
+    expect(classOf(chain, claim.figures)).toBe(fast.class);
     verdicts.add(fast.late);
   }
   expect(verdicts.size).toBe(2);
@@ -47,7 +48,8 @@ test('elapsed time, round trip, limit and verdict are the same in both', async (
 test('a reference device on a quiet path takes what the reference takes', () => {
   const total = chain.stepMs.reduce((sum, ms) => sum + ms, 0);
   const quiet = { name: 'quiet', rttMs: 0, loss: 0 };
-  const { elapsedMs, late } = arithmeticRun({ chain, link: quiet, stepMs: chain.stepMs }, streamsOf(1));
+  const { elapsedMs, late, class: found } = arithmeticRun({ chain, link: quiet, stepMs: chain.stepMs }, streamsOf(1));
   expect(Math.abs(elapsedMs - total)).toBeLessThan(20);
   expect(late).toBe(false);
+  expect(found).toBe('H200');
 });

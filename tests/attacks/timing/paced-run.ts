@@ -2,9 +2,11 @@
  * One timed run, twice over: as the real `runChallenge` sees it on a virtual clock, and as arithmetic in the same order of events. A test holds the two to the same
  * milliseconds; the mass of the tries uses the arithmetic.
  */
+import { classifyGpu } from '@celium/domain';
 import {
   type AuditOutcome,
   CHALLENGE_LIMITS,
+  chainAmounts,
   chainWorkUnits,
   deadlineMs,
   encodeLine,
@@ -13,6 +15,7 @@ import {
   judgeDeadline,
   lineReader,
   MAX_RTT_CREDIT_MS,
+  networkCreditMs,
   parseValidatorFrame,
   type ProofClaim,
   type ProofTransport,
@@ -46,6 +49,8 @@ export interface TimedVerdict {
   rttMinMs: number;
   limitMs: number;
   late: boolean;
+  /** What the device is classed as when it was not late. */
+  class: string;
 }
 
 /** The prover's start and its fill: not timed, so any number does. */
@@ -107,7 +112,14 @@ export function arithmeticRun(run: PacedRun, streams: RunStreams): TimedVerdict 
   // As a receipt has it: whole milliseconds, the time rounded up and the limit down.
   const figures = { elapsedMs: Math.ceil(elapsedMs), rttMinMs: Math.ceil(rttMinMs) };
   const { ok, limitMs } = judgeDeadline({ ...figures, workUnits, rateUnitsPerSecond: Math.floor(rateUnitsPerSecond) });
-  return { ...figures, limitMs: Math.floor(limitMs), late: !ok || figures.elapsedMs > Math.floor(limitMs) };
+  const late = !ok || figures.elapsedMs > Math.floor(limitMs);
+  return { ...figures, limitMs: Math.floor(limitMs), late, class: classOf(run.chain, figures) };
+}
+
+/** The class that the validator's rule gives a run by its time. */
+export function classOf({ params, claimedModel }: TimedChain, seen: { elapsedMs: number; rttMinMs: number }): string {
+  const workMs = Math.max(1, seen.elapsedMs - networkCreditMs(seen.rttMinMs));
+  return classifyGpu({ claimedModel, memoryBytes: params.memoryBytes, workMs, amounts: chainAmounts(params) });
 }
 
 const encoder = new TextEncoder();

@@ -11,15 +11,15 @@ import { type TimedAttack, type TimedSetting, timingFamily } from './timing-fami
 type Slicing = 'equal slices' | 'one first' | 'first who failed before';
 
 /** One barrier: which registrations fail. Memory is taken as if all fills had room, which 95 % twice have not: time alone has to tell. */
-function barrier({ chain, random, isLate }: TimedSetting, order: readonly number[], slicing: Slicing): boolean[] {
+function barrier({ chain, random, isRefused }: TimedSetting, order: readonly number[], slicing: Slicing): boolean[] {
   const fails: boolean[] = [];
   for (const [place, slot] of order.entries()) {
     const stepMs = runSteps(chain, uniformSpeed(1), random);
     const beforeMs = stepMs.reduce((sum, ms) => sum + ms, 0) * place;
     fails[slot] =
       slicing === 'equal slices'
-        ? isLate({ stepMs: stepMs.map((ms) => ms * order.length) })
-        : isLate({ stepMs: stepMs.map((ms, step) => (step === 0 ? ms + beforeMs : ms)) });
+        ? isRefused({ stepMs: stepMs.map((ms) => ms * order.length) })
+        : isRefused({ stepMs: stepMs.map((ms, step) => (step === 0 ? ms + beforeMs : ms)) });
   }
   return fails;
 }
@@ -59,7 +59,8 @@ function sharedButRetriedAlone(slots: number, slicing: Slicing): TimedAttack {
     note: 'a repetition that is made alone finds the device free: until a barrier’s failure counts, sharing costs its owner ten minutes per barrier',
     rows: 'worst link',
     isCaught(setting) {
-      const alone = (): boolean => setting.isLate({ stepMs: runSteps(setting.chain, uniformSpeed(1), setting.random) });
+      const alone = (): boolean =>
+        setting.isRefused({ stepMs: runSteps(setting.chain, uniformSpeed(1), setting.random) });
       const order = Array.from({ length: slots }, (_, slot) => slot);
       return barrier(setting, order, slicing).some((failed) => {
         let first = true;

@@ -12,8 +12,8 @@ function slowed(speed: number): TimedAttack {
     attack: `at ${speed} after onboarding, also in its ${CHECKS} routine checks of the next 12 hours`,
     targeted: speed <= 0.85,
     rows: 'worst link',
-    isCaught({ chain, random, isLate }) {
-      const check = (): boolean => isLate({ stepMs: runSteps(chain, uniformSpeed(speed), random) });
+    isCaught({ chain, random, isRefused }) {
+      const check = (): boolean => isRefused({ stepMs: runSteps(chain, uniformSpeed(speed), random) });
       return Array.from({ length: CHECKS }).some(() => failsAfterRetries(check));
     },
   };
@@ -24,8 +24,8 @@ const ONLY_WHEN_CHECKED: TimedAttack = {
   targeted: false,
   note: DAYS_BY_DECOYS,
   rows: 'worst link',
-  isCaught({ chain, random, isLate }) {
-    const check = (): boolean => isLate({ stepMs: runSteps(chain, uniformSpeed(1), random) });
+  isCaught({ chain, random, isRefused }) {
+    const check = (): boolean => isRefused({ stepMs: runSteps(chain, uniformSpeed(1), random) });
     return Array.from({ length: CHECKS }).some(() => failsAfterRetries(check));
   },
 };

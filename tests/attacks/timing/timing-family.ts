@@ -1,5 +1,6 @@
 /** Makes a family out of timed cheats: tries on each link, honest devices on the same links, and a sample of runs repeated through the real challenge. */
-import type { Purpose } from '@celium/proof';
+import { classifyGpu } from '@celium/domain';
+import { type Purpose, runOfClaim } from '@celium/proof';
 import {
   type AttackFamily,
   type AttackRow,
@@ -13,7 +14,7 @@ import type { RunTries } from '../threads.ts';
 import { costOfProof } from './gpu-cost.ts';
 import { type Link, LINKS } from './link.ts';
 import { runSteps, type TimedChain, timedChain, uniformSpeed } from './paced-device.ts';
-import { arithmeticRun, challengeRun, type PacedRun } from './paced-run.ts';
+import { arithmeticRun, challengeRun, type PacedRun, type TimedVerdict } from './paced-run.ts';
 import { failsAfterRetries } from './retries.ts';
 
 /** Tries per attack and link. 5,000 of 5,000 caught put the lower Wilson bound at 99.92 %. */
@@ -30,8 +31,8 @@ export interface TimedSetting {
   chain: TimedChain;
   link: Link;
   random: RandomStream;
-  /** Plays one run and says whether its last root came too late. */
-  isLate(run: Omit<PacedRun, 'chain' | 'link'>): boolean;
+  /** Plays one run and says whether the device does not get the class that it claims: too late, or in the time of a lesser card. */
+  isRefused(run: Omit<PacedRun, 'chain' | 'link'>): boolean;
 }
 
 /** One attack of a timing family. */
@@ -53,7 +54,7 @@ const HONEST: TimedAttack = {
   attack: 'honest',
   targeted: false,
   rows: 'each link',
-  fails: ({ chain, random, isLate }) => isLate({ stepMs: runSteps(chain, uniformSpeed(1), random) }),
+  fails: ({ chain, random, isRefused }) => isRefused({ stepMs: runSteps(chain, uniformSpeed(1), random) }),
 };
 
 const SEPARATOR = ' @ ';
@@ -153,7 +154,7 @@ async function tallyTimed(
   for (let number = from; number < to; number++) {
     const names = [attack.attack, link.name, seed, number] as const;
     let runs = 0;
-    let first: { run: PacedRun; late: boolean } | null = null;
+    let first: { run: PacedRun; verdict: TimedVerdict } | null = null;
     const streams = (run: number) => ({
       up: randomStream('up', run, ...names),
       down: randomStream('down', run, ...names),
@@ -162,11 +163,11 @@ async function tallyTimed(
       chain,
       link,
       random: randomStream('timing', ...names),
-      isLate(given) {
+      isRefused(given) {
         const run = { ...given, chain, link };
-        const { late } = arithmeticRun(run, streams((runs += 1)));
-        first ??= { run, late };
-        return late;
+        const verdict = arithmeticRun(run, streams((runs += 1)));
+        first ??= { run, verdict };
+        return verdict.late || verdict.class !== chain.claimedClass;
       },
     };
     const caught = attack.isCaught?.(setting) ?? failsAfterRetries(() => attack.fails?.(setting) ?? false);
@@ -181,13 +182,15 @@ async function tallyTimed(
 
 /** The first run of a try through `runChallenge`: the arithmetic must have said the same. */
 async function repeatForReal(
-  { run, late }: { run: PacedRun; late: boolean },
+  { run, verdict }: { run: PacedRun; verdict: TimedVerdict },
   streams: Parameters<typeof arithmeticRun>[1],
 ): Promise<void> {
   const claim = await challengeRun(run, streams, randomStream('bytes'));
-  if ((claim.reason === 'late') !== late)
+  const borne = runOfClaim(claim);
+  const found = borne === null ? '' : classifyGpu({ claimedModel: run.chain.claimedModel, ...borne });
+  if ((claim.reason === 'late') !== verdict.late || (!verdict.late && found !== verdict.class))
     throw new Error(
-      `the arithmetic says ${late ? 'late' : 'in time'}, the real challenge ${claim.reason}: ${claim.detail}`,
+      `the arithmetic says ${verdict.late ? 'late' : verdict.class}, the real challenge ${claim.reason}, ${found}: ${claim.detail}`,
     );
 }
 

@@ -10,7 +10,7 @@ function atSpeed(speed: number): TimedAttack {
     targeted,
     ...(targeted ? {} : { note: 'closer than the 15 % that are claimed: reported as it is' }),
     rows: 'each link',
-    fails: ({ chain, random, isLate }) => isLate({ stepMs: runSteps(chain, uniformSpeed(speed), random) }),
+    fails: ({ chain, random, isRefused }) => isRefused({ stepMs: runSteps(chain, uniformSpeed(speed), random) }),
   };
 }
 
@@ -20,7 +20,7 @@ function onOneAxis(axis: string, speeds: Speeds): TimedAttack {
     targeted: false,
     note: 'the deadline adds up all axes; one axis alone is the business of the class, which is told from the figures',
     rows: 'worst link',
-    fails: ({ chain, random, isLate }) => isLate({ stepMs: runSteps(chain, speeds, random) }),
+    fails: ({ chain, random, isRefused }) => isRefused({ stepMs: runSteps(chain, speeds, random) }),
   };
 }
 
@@ -30,7 +30,7 @@ const SHIFTED: TimedAttack = {
   targeted: false,
   note: 'holding roots moves time between axes and makes none: figures per axis are what the prover lets them be, within the deadline of the whole',
   rows: 'worst link',
-  fails({ chain, random, isLate }) {
+  fails({ chain, random, isRefused }) {
     const stepMs = runSteps(chain, { sweep: 1.5, walk: 1.5, int8: 0.75, bf16: 0.75 }, random);
     const total = stepMs.reduce((sum, ms) => sum + ms, 0);
     const expected = chain.stepMs.reduce((sum, ms) => sum + ms, 0);
@@ -42,7 +42,7 @@ const SHIFTED: TimedAttack = {
       due += (chain.stepMs[step]! * total) / expected;
       return stepKind(chain.params, step) === 'bf16' ? 0 : Math.max(0, due - done);
     });
-    return isLate({ stepMs, holdMs: (step) => holds[step]! });
+    return isRefused({ stepMs, holdMs: (step) => holds[step]! });
   },
 };
 
