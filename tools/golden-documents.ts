@@ -22,6 +22,12 @@ import {
   type Verification,
 } from '@celium/contract';
 import { barrierCommitment } from '@celium/domain';
+import {
+  longestMachineReceipt,
+  passedMachineReceipt,
+  vantageReportExample,
+  type ExampleFacts,
+} from './golden-machine-receipts.ts';
 
 /** Where the examples lie. */
 export const goldenFolder = join(import.meta.dirname, '../packages/contract/golden');
@@ -107,6 +113,16 @@ async function documentExamples() {
   const receipt = await signDocument('receipt', receiptBody(documentHash(grant), true), validator);
   const failed = await signDocument('receipt', receiptBody(documentHash(grant), false), validator);
   const verification = await signDocument('verification', verificationBody(documentHash(grant)), coldkey);
+  const machineFacts = (receiptId: string): ExampleFacts => ({
+    receiptId,
+    validator: validator.ss58,
+    hotkey: hotkey.ss58,
+    machineKey: toHex(key('//Eve').publicKey),
+    grantHash: documentHash(grant),
+    hostKeyHash: hash(HOST_KEY),
+    blockHash: hash('block 1234'),
+    startedAtMs: T + 100,
+  });
   const first = nextLogEntry({ height: 0, hash: EMPTY_LOG_HASH }, 'grant', grant, T + 80);
   return {
     manifest,
@@ -122,6 +138,13 @@ async function documentExamples() {
     'barrier.disclosed': await signDocument('barrier', barrierBody('5e'.repeat(32)), validator),
     verification,
     inventory: await signDocument('inventory', inventoryBody(ids), machine),
+    'machine-receipt': await signDocument('machine-receipt', passedMachineReceipt(machineFacts(id(15))), validator),
+    'machine-receipt.fail': await signDocument(
+      'machine-receipt',
+      longestMachineReceipt(machineFacts(id(16))),
+      validator,
+    ),
+    'vantage-report': await signDocument('vantage-report', vantageReportExample(T + 100), validator),
     'log-head': await signDocument('log-head', { height: 1, hash: first.hash, atMs: T + 80 }, machine),
     'log-entry': first,
   };
