@@ -131,6 +131,11 @@ test('nothing that hostile hosts said is in a log, a receipt, a status page or a
     barriers: { statement: async () => null, mayJoin: () => false },
     status: () => ({ machines: scheduler.describe() }),
     desk: new VerificationDesk({ ...ports, machineOf: () => null }),
+    handOvers: {
+      machineOf: () => null,
+      checkNow: (...ask) => scheduler.checkNow(...ask),
+      signal: new AbortController().signal,
+    },
   });
   closers.push(() => void api.close());
   const [first] = ports.receipts.newest(1);

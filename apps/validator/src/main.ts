@@ -83,6 +83,11 @@ async function run(settings: Settings): Promise<void> {
       ...parts.ports,
       barriers: parts.barriers,
       desk,
+      handOvers: {
+        machineOf,
+        checkNow: (...ask) => parts.scheduler.checkNow(...ask),
+        signal: stop.signal,
+      },
       status: () => describe(parts, hotkey, netuid),
     });
     addMachineRoutes(api, {

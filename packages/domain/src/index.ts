@@ -25,6 +25,7 @@ export * from './verification/disk-rule.ts';
 export * from './verification/distance.ts';
 export * from './verification/due.ts';
 export * from './verification/host-alarms.ts';
+export * from './verification/hand-over.ts';
 export * from './verification/human-timing.ts';
 export * from './verification/large-deploy.ts';
 export * from './verification/machine-due.ts';

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { keyFromUri, replayLog, signDocument, signRequest, toHex, verifyDocument } from '@celium/chain';
-import { claimOfReceipt, proofFileSchema, type LogEntry, type Signed } from '@celium/contract';
+import { claimOfReceipt, handOverAnswer, proofFileSchema, type LogEntry, type Signed } from '@celium/contract';
 import { checkClaim, parseTranscript, type ProofClaim } from '@celium/proof';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ManifestDirectory } from '../discovery/manifest-directory.ts';
@@ -11,6 +11,7 @@ import { checkMachine } from '../check/check-machine.ts';
 import { Inventories } from '../state/inventories.ts';
 import { UnitRegistry } from '../state/unit-registry.ts';
 import { VerificationDesk } from '../renters/verification-desk.ts';
+import { MARKET } from '../testing/local-agent.ts';
 import { openCheckBench, VALIDATOR, type CheckBench } from '../testing/check-bench.ts';
 import { createApi, type ApiPorts } from './server.ts';
 
@@ -55,7 +56,14 @@ beforeAll(async () => {
     machineOf: (key) => (key === known.machine.machineKey ? known : null),
   });
   inventories = new Inventories(bench.database);
-  parts = { ...ports, registry, inventories, barriers, status: () => ({ hotkey: VALIDATOR.ss58 }), desk };
+  const handOvers = {
+    machineOf: (key: string) => (key === known.machine.machineKey ? known : null),
+    checkNow: (_key: string, asked: readonly string[], _untilMs: number, signal: AbortSignal) =>
+      checkMachine(ports, known, asked, signal),
+    signal: new AbortController().signal,
+  };
+  const status = (): { hotkey: string } => ({ hotkey: VALIDATOR.ss58 });
+  parts = { ...ports, registry, inventories, barriers, status, desk, handOvers };
   api = createApi(parts);
 });
 afterAll(async () => {
@@ -168,4 +176,54 @@ test('whoever asks without end is refused, and a body of brackets is no JSON', a
   expect(answers.at(-1)?.json()).toMatchObject({ error: { code: 'RATE_LIMITED' } });
   expect((await crowded.inject({ url: '/v1/status', remoteAddress: '192.0.2.7' })).statusCode).toBe(200);
   await crowded.close();
+});
+
+async function askForCheck(
+  body: object,
+  signer = MARKET,
+  changed?: object,
+): Promise<{ status: number; json: unknown }> {
+  const text = JSON.stringify(body);
+  const request = { method: 'POST', path: '/v1/checks', body: text, audience: toHex(VALIDATOR.publicKey) };
+  const headers = await signRequest(request, signer, { now: Date.now, randomBytes });
+  const payload = changed === undefined ? text : JSON.stringify(changed);
+  const answer = await api.inject({
+    method: 'POST',
+    url: '/v1/checks',
+    headers: { ...headers, 'content-type': 'application/json' },
+    payload,
+  });
+  return { status: answer.statusCode, json: answer.json() };
+}
+
+test('a market that the machine lists gets a check before a hand-over, with the signed receipts of it', async () => {
+  const { machineKey, units } = bench.known.machine;
+  const answer = await askForCheck({ machineKey, units, deadlineMs: Date.now() + 60_000 });
+  expect(answer.status).toBe(200);
+  const { outcome, receipts } = handOverAnswer.parse(answer.json);
+  expect([outcome, receipts.map(({ body }) => body.unit)]).toEqual(['CHECKED', [GPU]]);
+  expect(verifyDocument('receipt', receipts[0], { signer: toHex(VALIDATOR.publicKey) })).toMatchObject({ ok: true });
+  expect(bench.agent.leasedUnits()).toEqual([]);
+});
+
+test('nobody else may ask for a check: not unsigned, not with another body, not as a market that the machine does not list', async () => {
+  const { machineKey, units } = bench.known.machine;
+  const ask = { machineKey, units, deadlineMs: Date.now() + 60_000 };
+  expect((await askForCheck(ask, keyFromUri('//other-market'))).json).toMatchObject({ error: { code: 'FORBIDDEN' } });
+  const changed = { ...ask, deadlineMs: 0 };
+  expect((await askForCheck(ask, MARKET, changed)).json).toMatchObject({ error: { code: 'SIGNATURE_WRONG' } });
+  expect((await askForCheck({ ...ask, machineKey: 'ab'.repeat(32) })).json).toMatchObject({
+    error: { code: 'NOT_FOUND' },
+  });
+  expect((await askForCheck({ ...ask, units: ['everything'] })).json).toMatchObject({ error: { code: 'BAD_REQUEST' } });
+  const plain = { method: 'POST', url: '/v1/checks', payload: ask } as const;
+  expect((await api.inject(plain)).json()).toMatchObject({ error: { code: 'UNAUTHENTICATED' } });
+});
+
+test('a market that asks for more checks than there is room for is told so', async () => {
+  const { machineKey } = bench.known.machine;
+  const ask = { machineKey, units: ['cpu:another-machine'], deadlineMs: Date.now() + 60_000 };
+  const answers = [];
+  for (let asked = 0; asked < 61; asked += 1) answers.push((await askForCheck(ask)).status);
+  expect(answers.at(-1)).toBe(429);
 });

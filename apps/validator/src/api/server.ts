@@ -17,6 +17,7 @@ import {
 } from '@celium/contract';
 import { printableJson } from '@celium/domain';
 import { z } from 'zod';
+import { handOverRoutes, type HandOverPorts } from './hand-overs.ts';
 import type { BarrierKeeper } from '../epoch/barrier-keeper.ts';
 import type { ValidatorClock } from '../ports.ts';
 import type { VerificationDesk } from '../renters/verification-desk.ts';
@@ -40,6 +41,8 @@ export interface ApiPorts {
   status: () => Record<string, unknown>;
   /** Verifications that renters ask for. */
   desk: VerificationDesk;
+  /** Checks that markets ask for before a hand-over. */
+  handOvers: HandOverPorts;
 }
 
 const logQuery = z.object({
@@ -154,6 +157,7 @@ export function createApi(ports: ApiPorts): FastifyInstance {
     return ports.desk.view(verificationId);
   });
 
+  void app.register(handOverRoutes(ports, ports.handOvers, nonces));
   return app;
 }
 
