@@ -55,6 +55,8 @@ export async function measureRoutineChecks(
     const units = [`GPU-${index.toString(16).padStart(8, '0')}-0000`];
     return new LocalAgent({ nowMs: Date.now, name: `sim-${index}`, units, provider });
   });
+  for (const { machine } of agents)
+    machine.gpus = [{ unit: machine.units[0]!, model: 'NVIDIA RTX PRO 6000 Blackwell', memoryBytes: 96_000_000_000 }];
   // The sizes that a check of such a machine asks for.
   const { machine: first } = agents[0]!;
   const { memoryBytes } = claimedGpu(first.gpus, first.units[0]!);
@@ -69,6 +71,7 @@ export async function measureRoutineChecks(
   directory.take(await agents[0]!.manifest(1, { machines }), { netuid: 51 }, Date.now());
   seedPasses(bench.database, agents);
   const lines: Array<Record<string, unknown>> = [];
+  const checked = new Set<string>();
   const ports = {
     ...bench.ports,
     agent: {
@@ -81,15 +84,18 @@ export async function measureRoutineChecks(
     sizeClassOf: () => SIZE_CLASS,
     directory,
     visits: new Visits(bench.database),
-    // Nobody is checked twice within the benchmark.
     intervals: { recheckMs: 90 * 60_000, retryMs: 600_000 },
     parallel: PARALLEL,
-    assignmentOf: () => ({ place: 0, sinceMs: 0 }),
+    // Invented answers are failures, which would be repeated within the benchmark: every machine is ours until it was checked once.
+    assignmentOf: (machineKey: string) => ({ place: checked.has(machineKey) ? -1 : 0, sinceMs: 0 }),
     barrier: () => null,
     logs: { releaseDueAtMs: () => null, isUnchecked: () => false },
     checksAll: false,
     auditBacklog: () => auditor.backlog,
-    report: (line: Record<string, unknown>) => void lines.push(line),
+    report: (line: Record<string, unknown>) => {
+      lines.push(line);
+      checked.add(String(line['machineKey']));
+    },
   };
   const scheduler = new Scheduler(ports, (known, units, signal) => checkMachine(ports, known, units, signal));
   const stop = AbortSignal.timeout(LIMIT_MS);
