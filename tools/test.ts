@@ -7,8 +7,8 @@ import { checkout, printOutcome, runStep } from './run-step.ts';
 import { countTests, type Counts, type VitestReport } from './test-counts.ts';
 
 const SETUP_TIMEOUT_MS = 8 * 60_000;
-const UNIT_TIMEOUT_MS = 12 * 60_000;
-const E2E_TIMEOUT_MS = 15 * 60_000;
+const UNIT_TIMEOUT_MS = 20 * 60_000;
+const E2E_TIMEOUT_MS = 25 * 60_000;
 const ATTACKS_TIMEOUT_MS = 8 * 60_000;
 
 const stages = ['setup', 'check', 'unit', 'e2e', 'attacks'] as const;

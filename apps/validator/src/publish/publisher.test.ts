@@ -121,13 +121,14 @@ test('a market that is away is asked once per pause, however many receipts wait 
     { url: dead, key: marketKey },
     { url, key: '' },
   ];
-  for (let count = 0; count < 40; count += 1) {
+  for (let count = 0; count < 100; count += 1) {
     const another = await signDocument('receipt', { ...receipt.body, receiptId: crypto.randomUUID() }, VALIDATOR);
     ports.receipts.add(another, grant, markets, ports.clock.unixMs());
   }
   while ((await publishDue(ports)) > 0);
-  expect(received).toHaveLength(40);
-  expect(lines.length).toBeLessThanOrEqual(16);
+  expect(received).toHaveLength(100);
+  // What was in one batch with the first that failed.
+  expect(lines.length).toBeLessThanOrEqual(64);
 });
 
 test('a market that has the receipt already has accepted it', async () => {
