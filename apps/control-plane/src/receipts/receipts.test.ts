@@ -62,7 +62,7 @@ test('an announced check that passes does not undo a failed decoy; a later decoy
 
 test('a unit that failed two barriers stays down whatever a lone check says, until barriers pass it', async () => {
   const { provider } = await market.connectAgent();
-  const endedAtMs = market.clock.now();
+  const endedAtMs = market.clock.now() - 60_000;
   const say = (verdict: 'pass' | 'fail', afterMs: number, networkBarrier?: true): Promise<unknown> =>
     market.publishReceipt(provider, {
       verdict,
