@@ -90,8 +90,12 @@ async function verifyPod(pod: string, chainUrl: string, env: NodeJS.ProcessEnv):
     ['--chain', chainUrl],
     ['--validator', validator],
   ]) {
-    const { stdout } = await run(CELIUM, ['verify', pod, '--json', ...how], { env, timeout: 200_000 });
-    const { ok, files, notes } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as {
+    const { stdout } = await run(CELIUM, ['verify', pod, '--json', ...how], {
+      env,
+      timeout: 200_000,
+      maxBuffer: 16_777_216,
+    });
+    const { ok, files, notes } = JSON.parse(stdout) as {
       ok: boolean;
       notes: string[];
       files: Array<{ verification: { body: Record<string, unknown> } }>;

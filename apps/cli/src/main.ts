@@ -13,6 +13,8 @@ const { runCommandLine } = await import('./run.ts');
 
 /** More than any password or public key; what comes after is not read. */
 const MAX_STDIN_BYTES = 1_048_576;
+/** A reader that does not read holds an exit back no longer than this. */
+const FLUSH_LIMIT_MS = 30_000;
 
 const context: CliContext = {
   // A copy, because the parser writes its own exit statuses into it.
@@ -32,8 +34,14 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const status = await runCommandLine(process.argv.slice(2), context);
-// What a failed command left waiting (a retry, a held-back answer) must not hold back its exit; writes to pipes and terminals are done by now.
+// What a failed command left waiting (a retry, a held-back answer) must not hold back its exit, but what was written is: a long answer into a pipe is not out yet.
+await Promise.race([flushed(), new Promise((resolve) => setTimeout(resolve, FLUSH_LIMIT_MS))]);
 process.exit(status);
+
+async function flushed(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr])
+    await new Promise<void>((resolve) => void stream.write('', () => resolve()));
+}
 
 async function readStdin(): Promise<string> {
   const chunks: Buffer[] = [];
