@@ -63,12 +63,15 @@ test('an announced check that passes does not undo a failed decoy; a later decoy
 test('a unit that failed two barriers stays down whatever a lone check says, until barriers pass it', async () => {
   const { provider } = await market.connectAgent();
   const endedAtMs = market.clock.now() - 60_000;
-  const say = (verdict: 'pass' | 'fail', afterMs: number, networkBarrier?: true): Promise<unknown> =>
-    market.publishReceipt(provider, {
+  const say = async (verdict: 'pass' | 'fail', afterMs: number, networkBarrier?: true): Promise<void> => {
+    const answer = await market.publishReceipt(provider, {
       verdict,
+      startedAtMs: endedAtMs + afterMs - 5_000,
       endedAtMs: endedAtMs + afterMs,
       ...(networkBarrier === undefined ? {} : { networkBarrier }),
     });
+    expect(answer.status).toBe(201);
+  };
   await say('fail', 0, true);
   await say('pass', 10);
   expect(await offerOf(provider)).toMatchObject({ verdict: 'pass' });
