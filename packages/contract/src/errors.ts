@@ -119,6 +119,12 @@ export const ERRORS = {
     'No validator has verified this machine yet, or its last check failed.',
     'Choose a verified offer, or wait for the next check.',
   ),
+  OFFER_CONTESTED: entry(
+    409,
+    41,
+    'Another registration claims a GPU of this machine, so it counts for nobody or for the other.',
+    'Choose another offer; a barrier that challenges both settles it.',
+  ),
   OFFER_SIMULATED: entry(409, 34, 'This machine is simulated and is never rented.', 'Choose another offer.'),
   MACHINE_OFFLINE: entry(
     409,

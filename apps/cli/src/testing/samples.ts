@@ -29,6 +29,7 @@ export const SAMPLE_OFFER: Offer = {
   measured: { class: 'CPU', proofMs: 9_000 },
   machineCheck: null,
   host: { cpuCores: 2, memoryBytes: 24_000_000_000, diskBytes: 80_000_000_000, location: 'Helsinki\u001b[31m' },
+  unitConflict: null,
   notice: 'The owner of this machine can read its memory and disk.',
 };
 

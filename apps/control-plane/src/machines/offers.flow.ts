@@ -1,12 +1,19 @@
 /** Offers as the rules and as people see them. */
 import type { Offer } from '@celium/contract';
-import type { OfferFacts } from '@celium/domain';
+import type { OfferFacts, UnitConflict } from '@celium/domain';
 import type { OfferRow } from './offers.store.ts';
 
 export { lockOffer } from './offers.store.ts';
 
 /** Said on every offer of a machine that is not confidential. */
 export const OFFER_NOTICE = 'The owner of this machine can read its memory and disk.';
+
+const CONFLICT_MESSAGES: Record<UnitConflict, string> = {
+  contested:
+    'several registrations pass for a GPU of this machine; it counts for none until one barrier has challenged them',
+  spoofed: 'several devices answer under the UUID of a GPU of this machine; it counts for none of them',
+  'held-elsewhere': 'a GPU of this machine counts for another registration',
+};
 
 /** An offer as the rules see it. */
 export function factsOfOffer(offer: OfferRow): OfferFacts {
@@ -16,6 +23,7 @@ export function factsOfOffer(offer: OfferRow): OfferFacts {
     verdict: offer.verdict,
     freeUnits: offer.freeUnits.length,
     simulated: offer.simulated,
+    unitConflict: offer.unitConflict,
   };
 }
 
@@ -37,6 +45,10 @@ export function showOffer(offer: OfferRow): Offer {
     receiptId: offer.receiptId,
     measured: offer.measured,
     machineCheck: offer.machineCheck,
+    unitConflict:
+      offer.unitConflict === null
+        ? null
+        : { state: offer.unitConflict, message: CONFLICT_MESSAGES[offer.unitConflict] },
     host: offer.host,
     notice: OFFER_NOTICE,
   };

@@ -1,8 +1,16 @@
 /** Offers in PostgreSQL. The terms of an offer never change: other terms close it and open another. */
 import type { Offer } from '@celium/contract';
-import { MACHINE_RECEIPT_VALID_MS, RECEIPT_VALID_MS, weakestGpuClass } from '@celium/domain';
+import {
+  MACHINE_RECEIPT_VALID_MS,
+  RECEIPT_VALID_MS,
+  conflictOfUnits,
+  weakestGpuClass,
+  type UnitConflict,
+  type UnitStanding,
+} from '@celium/domain';
 import { sql } from 'kysely';
 import type { Queries, Tx } from '../database/market-database.ts';
+import { standingsInConflict } from './unit-registry.store.ts';
 
 export interface OfferTerms {
   machineKey: string;
@@ -30,6 +38,8 @@ export interface OfferRow extends OfferTerms {
   measured: Record<string, number | string> | null;
   /** What is known of the machine's disk, deploys, ports, network and location. */
   machineCheck: Offer['machineCheck'];
+  /** What the registry of GPUs has against a unit of it. */
+  unitConflict: UnitConflict | null;
 }
 
 /** Closes the open offer of a machine when its terms are others, and opens one with these. */
@@ -96,7 +106,8 @@ export async function readOffers(db: Queries, nowMs: number, offerId?: string): 
           and p.tested_at_ms >= ${nowMs - MACHINE_RECEIPT_VALID_MS}::bigint) as machine_parts
     from offers o join machines m using (machine_key) left join agent_sessions s using (machine_key)
     where o.closed_at_ms is null and m.revoked_at_ms is null and ${which}`.execute(db);
-  return rows.map(fromRow);
+  const standings = await standingsInConflict(db, [...new Set(rows.flatMap(({ units }) => units))], nowMs);
+  return rows.map((row) => fromRow(row, standings));
 }
 
 /** The offer with its machine locked: until this transaction ends nobody else reserves its units. */
@@ -142,7 +153,7 @@ interface UnitVerdict {
   measured: Record<string, number | string>;
 }
 
-function fromRow(row: RawOffer): OfferRow {
+function fromRow(row: RawOffer, standings: ReadonlyMap<string, UnitStanding>): OfferRow {
   const verdicts = row.verdicts ?? [];
   const failed = verdicts.find((verdict) => verdict.verdict === 'fail');
   const tested = new Set(verdicts.map((verdict) => verdict.unit));
@@ -171,6 +182,7 @@ function fromRow(row: RawOffer): OfferRow {
     receiptId: shown?.receiptId ?? null,
     measured: shown?.measured ?? null,
     machineCheck,
+    unitConflict: conflictOfUnits(row.units, { hotkey: row.hotkey, machineKey: row.machine_key }, standings),
   };
 }
 

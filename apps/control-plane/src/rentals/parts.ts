@@ -1,5 +1,5 @@
 /** What the rental flows need of the rest of the market, as arguments: no other feature's tables are touched from here. */
-import type { MeterState, PodSpec, Rental as RentalDecisionState } from '@celium/domain';
+import type { MeterState, PodSpec, Rental as RentalDecisionState, UnitConflict } from '@celium/domain';
 import type { Signed } from '@celium/contract';
 import type { Billing } from '../billing/billing.flow.ts';
 import type { MarketDatabase, Queries, Tx } from '../database/market-database.ts';
@@ -24,6 +24,7 @@ export interface RentableOffer {
   online: boolean;
   verdict: 'pass' | 'fail' | null;
   simulated: boolean;
+  unitConflict: UnitConflict | null;
 }
 
 export interface PodKey {

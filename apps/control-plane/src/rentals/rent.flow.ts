@@ -84,6 +84,7 @@ function chooseUnits(offer: RentableOffer, ask: RentAsk): string[] {
     verdict: offer.verdict,
     freeUnits: offer.freeUnits.length,
     simulated: offer.simulated,
+    unitConflict: offer.unitConflict,
   };
   const refusal = refusalOfOffer(facts, unitCount);
   if (refusal === 'OFFER_TAKEN' && offer.freeUnits.length > 0) {

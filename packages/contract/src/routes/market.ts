@@ -56,6 +56,8 @@ export const offer = z.object({
       ),
     })
     .nullable(),
+  /** Why a GPU of this offer does not count for it, so that it cannot be rented; null when nothing is known against it. */
+  unitConflict: z.object({ state: z.enum(['contested', 'spoofed', 'held-elsewhere']), message: z.string() }).nullable(),
   host: z.looseObject({ cpuCores: z.int(), memoryBytes: z.int(), diskBytes: z.int(), location: z.string().optional() }),
   /** Said plainly: the owner of a non-confidential machine can read memory and disk. */
   notice: z.string(),
