@@ -7,22 +7,20 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/** The programs that can be built. */
-const ENTRIES = {
-  honest: new URL('./src/main.ts', import.meta.url),
-  'skip-tiles': new URL('./src/cheats/skip-tiles.ts', import.meta.url),
-  'other-seed': new URL('./src/cheats/other-seed.ts', import.meta.url),
-  late: new URL('./src/cheats/late.ts', import.meta.url),
-  'sparse-file': new URL('./src/machine/cheats/sparse-file.ts', import.meta.url),
-  'wrapped-disk': new URL('./src/machine/cheats/wrapped-disk.ts', import.meta.url),
-  'no-disk': new URL('./src/machine/cheats/no-disk.ts', import.meta.url),
-  'slow-disk': new URL('./src/machine/cheats/slow-disk.ts', import.meta.url),
-  'closed-ports': new URL('./src/machine/cheats/closed-ports.ts', import.meta.url),
-  'swapped-image': new URL('./src/machine/cheats/swapped-image.ts', import.meta.url),
-} as const;
-
-/** The dishonest provers, by name; each is refused with another reason. */
-export const CHEATS = ['skip-tiles', 'other-seed', 'late'] as const;
+/** The dishonest provers, by name. */
+export const CHEATS = [
+  'forward',
+  'inflated-pings',
+  'late',
+  'made-up',
+  'no-memory',
+  'other-seed',
+  'skip-tiles',
+  'slowed',
+  'stale-products',
+  'swapped-memory',
+  'unbound-operands',
+] as const;
 export type Cheat = (typeof CHEATS)[number];
 
 /** The pods that cheat in a machine check, by name; each is refused with another reason. They answer no challenge. */
@@ -44,7 +42,7 @@ export async function buildProver(outDir: string, cheat?: Cheat | PodCheat): Pro
   mkdirSync(outDir, { recursive: true });
   const outfile = join(outDir, 'prover.mjs');
   await build({
-    entryPoints: [fileURLToPath(ENTRIES[cheat ?? 'honest'])],
+    entryPoints: [fileURLToPath(entryOf(cheat))],
     outfile,
     bundle: true,
     platform: 'node',
@@ -54,6 +52,13 @@ export async function buildProver(outDir: string, cheat?: Cheat | PodCheat): Pro
     logLevel: 'error',
   });
   return outfile;
+}
+
+/** A cheat is the file of its name: one that answers challenges in `src/cheats`, one of machine checks in `src/machine/cheats`. */
+function entryOf(cheat: Cheat | PodCheat | undefined): URL {
+  if (cheat === undefined) return new URL('src/main.ts', import.meta.url);
+  const folder = (POD_CHEATS as readonly string[]).includes(cheat) ? 'src/machine/cheats' : 'src/cheats';
+  return new URL(`${folder}/${cheat}.ts`, import.meta.url);
 }
 
 async function main(args: readonly string[]): Promise<number> {

@@ -23,8 +23,10 @@ const folder = mkdtempSync(join(tmpdir(), 'celium-prover-'));
 const programs = new Map<Cheat | 'honest', string>();
 
 beforeAll(async () => {
-  programs.set('honest', await buildProver(join(folder, 'honest')));
-  for (const cheat of CHEATS) programs.set(cheat, await buildProver(join(folder, cheat), cheat));
+  const build = async (name: Cheat | 'honest', cheat?: Cheat): Promise<void> => {
+    programs.set(name, await buildProver(join(folder, name), cheat));
+  };
+  await Promise.all([build('honest'), ...CHEATS.map((cheat) => build(cheat, cheat))]);
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -83,12 +85,21 @@ test('typed into an interactive shell, the honest prover passes and ends with th
   expect(await challenge('honest', slowClock)).toMatchObject({ verdict: 'pass', reason: 'none' });
 });
 
-test('a prover that skips 20 % of its tiles is refused for it', async () => {
-  expect(await challenge('skip-tiles', slowClock)).toMatchObject({ verdict: 'fail', reason: 'skipped-work' });
+test.each([
+  ['skips 20 % of its tiles', 'skip-tiles', 'skipped-work'],
+  ['multiplies once for all rounds', 'stale-products', 'skipped-work'],
+  ['takes its operands from one cell', 'unbound-operands', 'skipped-work'],
+  ['answers another seed', 'other-seed', 'wrong-seed'],
+  ['makes its answers up', 'made-up', 'wrong-seed'],
+] as const)('a prover that %s is refused for it', async (_what, cheat, reason) => {
+  expect(await challenge(cheat, slowClock)).toMatchObject({ verdict: 'fail', reason });
 });
 
-test('a prover that answers another seed is refused for it', async () => {
-  expect(await challenge('other-seed', slowClock)).toMatchObject({ verdict: 'fail', reason: 'wrong-seed' });
+test.each([
+  ['makes every cell again when it reads it', 'no-memory'],
+  ['has half of its memory on disk', 'swapped-memory'],
+] as const)('a prover that %s answers exactly, so that only time can tell', async (_what, cheat) => {
+  expect(await challenge(cheat, slowClock)).toMatchObject({ verdict: 'pass', reason: 'none' });
 });
 
 test('a prover that holds its roots back is refused as late', async () => {

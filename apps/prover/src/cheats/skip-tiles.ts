@@ -5,14 +5,16 @@ import { runDishonest } from './dishonest.ts';
 
 const SKIPPED_EVERY = 5;
 
-await runDishonest(import.meta.url, (honest) => ({
-  ...honest,
-  async digests(kind, q) {
-    const digests = await honest.digests(kind, q);
-    if (kind === 'sweep' || kind === 'walk') return digests;
-    for (let tile = 0; tile * DIGEST_BYTES < digests.length; tile += SKIPPED_EVERY) {
-      digests.set(randomBytes(DIGEST_BYTES), tile * DIGEST_BYTES);
-    }
-    return digests;
-  },
-}));
+await runDishonest(import.meta.url, {
+  digests: (honest) => ({
+    ...honest,
+    async digests(kind, q) {
+      const digests = await honest.digests(kind, q);
+      if (kind === 'sweep' || kind === 'walk') return digests;
+      for (let tile = 0; tile * DIGEST_BYTES < digests.length; tile += SKIPPED_EVERY) {
+        digests.set(randomBytes(DIGEST_BYTES), tile * DIGEST_BYTES);
+      }
+      return digests;
+    },
+  }),
+});
