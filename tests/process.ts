@@ -12,6 +12,8 @@ export interface ProgramOptions {
   /** Entry file, from the repository's root. */
   entry: string;
   args: string[];
+  /** A command that runs the program in a place of its own, for example `ip netns exec NAME`. */
+  within?: string[];
   env?: Record<string, string>;
   cwd: string;
   readyTimeoutMs?: number;
@@ -48,7 +50,8 @@ export class ProgramFailed extends Error {
 
 /** Starts a program and waits for its `ready` line. */
 export async function startProgram(options: ProgramOptions): Promise<Program> {
-  const child = spawn(process.execPath, [options.entry, ...options.args], {
+  const argv = [...(options.within ?? []), process.execPath, options.entry, ...options.args];
+  const child = spawn(argv[0] ?? process.execPath, argv.slice(1), {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

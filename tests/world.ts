@@ -363,7 +363,7 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /** The first of `count` ports in a row below the ephemeral range, none of which anybody listens on. */
-async function freePortRange(count: number): Promise<number> {
+export async function freePortRange(count: number): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt += 1) {
     const from = 20_000 + Math.floor(Math.random() * 200) * 50;
     const taken = await Promise.all(Array.from({ length: count }, (_, offset) => isTaken(from + offset)));

@@ -17,4 +17,10 @@ export const FAMILIES: Readonly<Record<string, () => Promise<{ family: AttackFam
   distance: () => import('./timing/distance.ts'),
   'slow-after-check': () => import('./timing/slow-after-check.ts'),
   'needs-gpu': () => import('./needs-gpu.ts'),
+  'real-time-work': () => import('./real-time/work.ts'),
+  'real-time-memory': () => import('./real-time/memory.ts'),
+  'real-time-sharing': () => import('./real-time/sharing.ts'),
+  'real-time-relay': () => import('./real-time/relay.ts'),
+  'real-time-identity': () => import('./real-time/identity.ts'),
+  'real-time-change': () => import('./real-time/change.ts'),
 };

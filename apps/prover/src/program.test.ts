@@ -90,7 +90,7 @@ test.each([
   ['multiplies once for all rounds', 'stale-products', 'skipped-work'],
   ['takes its operands from one cell', 'unbound-operands', 'skipped-work'],
   ['answers another seed', 'other-seed', 'wrong-seed'],
-  ['makes its answers up', 'made-up', 'wrong-seed'],
+  ['makes everything up', 'made-up', 'bad-path'],
 ] as const)('a prover that %s is refused for it', async (_what, cheat, reason) => {
   expect(await challenge(cheat, slowClock)).toMatchObject({ verdict: 'fail', reason });
 });
