@@ -1,7 +1,4 @@
-/**
- * What a market makes of a cheating machine, with every program running: it is not rented. The families of cheats, against agent and validator without a
- * market, are in `tests/attacks/real-time`.
- */
+/** Cheating machines against the real validator over real SSH into real pods: each is refused with its reason in a signed receipt. */
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -35,6 +32,11 @@ test('a prover that skips 20 % of its tiles is refused, and its machine is not r
   expect(offers[0]).toMatchObject({ verdict: 'fail' });
   const rent = renter.client.call('createRental', { body: { offerId: offers[0]?.offerId ?? '' } });
   await expect(rent).rejects.toMatchObject({ code: 'OFFER_UNVERIFIED' });
+});
+
+test('a prover that answers another seed is refused', async () => {
+  await useForeignTools('other-seed');
+  expect(await check()).toMatchObject({ verdict: 'fail', reason: { code: 'wrong-seed' } });
 });
 
 test('an honest prover passes, and behind a delay beyond its deadline it is refused as late', async () => {

@@ -13,7 +13,7 @@ import { Stage } from './stage.ts';
 export const family: AttackFamily = {
   name: 'real-time-identity',
   run: 'real-time',
-  inQuick: true,
+  inQuick: false,
   async play(setting) {
     const stages: Stage[] = [];
     const open: OpenStage = async (options) => {

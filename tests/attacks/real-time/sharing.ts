@@ -11,7 +11,7 @@ const TOGETHER = { parallel: 2 };
 export const family: AttackFamily = {
   name: 'real-time-sharing',
   run: 'real-time',
-  inQuick: true,
+  inQuick: false,
   async play(setting) {
     const single = await Stage.open();
     try {

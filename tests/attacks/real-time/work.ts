@@ -6,7 +6,7 @@ import { Stage } from './stage.ts';
 export const family: AttackFamily = {
   name: 'real-time-work',
   run: 'real-time',
-  inQuick: true,
+  inQuick: false,
   async play(setting) {
     const stage = await Stage.open();
     try {
