@@ -290,7 +290,10 @@ export class World {
     await mkdir(state, { recursive: true, mode: 0o700 });
     const { stdout } = await run(
       process.execPath,
-      [ENTRIES.agent, 'init', '--state', state, '--machine-id', this.machineId, '--json'],
+      [
+        ...[ENTRIES.agent, 'init', '--state', state, '--machine-id', this.machineId],
+        ...['--hotkey', this.hotkey.ss58, '--json'],
+      ],
       { cwd: ROOT, timeout: 120_000 },
     );
     const facts = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as Record<string, unknown>;
@@ -298,6 +301,7 @@ export class World {
     const machine: ManifestMachine = manifestMachine.parse({
       machineId: this.machineId,
       machineKey: this.machineKey,
+      consent: facts['consent'],
       agentUrl: `https://127.0.0.1:${this.ports.agent}`,
       tlsKeyHash: facts['tlsKeyHash'],
       publicHost: this.publicHost,

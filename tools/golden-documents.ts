@@ -7,6 +7,7 @@ import {
   EMPTY_LOG_HASH,
   keyFromUri,
   nextLogEntry,
+  signConsent,
   signDocument,
   signRequest,
   toHex,
@@ -54,7 +55,8 @@ export async function goldenExamples(): Promise<Record<string, unknown>> {
 }
 
 async function documentExamples() {
-  const manifest = await signDocument('manifest', manifestExample(), hotkey);
+  const agreed = { hotkey: hotkey.ss58, machineId: 'rack-1', issuedAtMs: T };
+  const manifest = await signDocument('manifest', await manifestExample(), hotkey);
   const request = await signDocument('lease-request', requestBody(), market);
   const ids = { bootId: id(90), agentInstanceId: id(91) };
   const grant = await signDocument(
@@ -126,6 +128,7 @@ async function documentExamples() {
   const first = nextLogEntry({ height: 0, hash: EMPTY_LOG_HASH }, 'grant', grant, T + 80);
   return {
     manifest,
+    'machine-consent': await signDocument('machine-consent', agreed, machine),
     'lease-request': request,
     grant,
     'lease-refusal': refusal,
@@ -198,7 +201,7 @@ function inventoryBody(ids: Pick<Inventory, 'bootId' | 'agentInstanceId'>): Inve
   };
 }
 
-function manifestExample() {
+async function manifestExample() {
   const shared = {
     publicHost: '203.0.113.7',
     markets: [{ url: 'https://market.example', key: toHex(market.publicKey) }],
@@ -208,6 +211,7 @@ function manifestExample() {
     ...shared,
     machineId: 'rack-1',
     machineKey: toHex(machine.publicKey),
+    consent: await signConsent(machine, { hotkey: hotkey.ss58, machineId: 'rack-1', issuedAtMs: T }),
     agentUrl: 'https://203.0.113.7:8443',
     tlsKeyHash: hash('tls key of rack-1'),
     portRange: { from: 40_000, to: 40_999 },
@@ -219,6 +223,7 @@ function manifestExample() {
     ...shared,
     machineId: 'laptop',
     machineKey: toHex(key('//Eve').publicKey),
+    consent: await signConsent(key('//Eve'), { hotkey: hotkey.ss58, machineId: 'laptop', issuedAtMs: T }),
     agentUrl: 'https://203.0.113.7:8444',
     tlsKeyHash: hash('tls key of laptop'),
     portRange: { from: 41_000, to: 41_099 },

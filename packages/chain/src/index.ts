@@ -6,6 +6,7 @@ export * from './keys/ss58.ts';
 export * from './log/decoy-commitment.ts';
 export * from './log/log-hash.ts';
 export * from './log/sqlite-log.ts';
+export * from './signing/consent.ts';
 export * from './signing/documents.ts';
 export * from './signing/requests.ts';
 export * from './signing/sqlite-nonce-store.ts';

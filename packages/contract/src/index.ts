@@ -10,6 +10,7 @@ export * from './documents/lease-command.ts';
 export * from './documents/lease-refusal.ts';
 export * from './documents/lease-request.ts';
 export * from './documents/log-head.ts';
+export * from './documents/machine-consent.ts';
 export * from './documents/machine-receipt.ts';
 export * from './documents/manifest.ts';
 export * from './documents/proof-file.ts';

@@ -6,6 +6,7 @@ export * from './lease/lease.ts';
 export * from './ledger/accounts.ts';
 export * from './machine/address.ts';
 export * from './machine/classify-gpu.ts';
+export * from './machine/consent.ts';
 export * from './machine/gpu-classes.ts';
 export * from './offer/offer.ts';
 export * from './offer/verdict.ts';

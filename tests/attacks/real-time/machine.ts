@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { keyFromUri, signDocument, type KeyPair } from '@celium/chain';
+import { listedConsent } from '@celium/contract';
 import { ROOT, freePortRange, freePorts, until } from '../../world.ts';
 import { startProgram, type Program } from '../../process.ts';
 import { createNetwork } from '../../../apps/validator/src/network/json-over-http.ts';
@@ -67,6 +68,8 @@ export class Machine {
       machine.stateDir,
       '--machine-id',
       options.name,
+      '--hotkey',
+      machine.hotkey.ss58,
       '--tools',
       stated,
       '--json',
@@ -103,6 +106,7 @@ export class Machine {
     const machine = {
       machineId: this.#options.name,
       machineKey: this.machineKey,
+      consent: listedConsent.parse(this.#facts['consent']),
       agentUrl: `https://127.0.0.1:${this.port}`,
       tlsKeyHash: String(this.#facts['tlsKeyHash']),
       publicHost: this.#options.publicHost ?? '127.0.0.1',

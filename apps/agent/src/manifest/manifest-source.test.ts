@@ -3,18 +3,22 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { keyFromUri, signDocument, toHex, type KeyPair } from '@celium/chain';
+import { keyFromUri, signConsent, signDocument, toHex, type KeyPair } from '@celium/chain';
 import type { Manifest, ManifestMachine } from '@celium/contract';
 import { silentLog } from '../log.ts';
 import { ManifestSource, readManifest } from './manifest-source.ts';
 
 const hotkey = keyFromUri('//Provider');
-const machineKey = toHex(keyFromUri('//Machine').publicKey);
+const ownKey = keyFromUri('//Machine');
+const machineKey = toHex(ownKey.publicKey);
+const consent = await signConsent(ownKey, { hotkey: hotkey.ss58, machineId: 'm', issuedAtMs: 1 });
+const consentToOther = await signConsent(ownKey, { hotkey: keyFromUri('//Other').ss58, machineId: 'm', issuedAtMs: 1 });
 const expected = { machineKey, tlsKeyHash: 'cd'.repeat(32), allowPrivate: false };
 
 const machine: ManifestMachine = {
   machineId: 'm',
   machineKey,
+  consent,
   agentUrl: 'https://gpu.example.com:7750',
   tlsKeyHash: 'cd'.repeat(32),
   publicHost: 'gpu.example.com',
@@ -47,6 +51,8 @@ test('a manifest that names this machine is believed', async () => {
 
 test.each([
   ['another machine key', { machineKey: 'ef'.repeat(32) }, 'KEY_NOT_DELEGATED'],
+  ['a listing without this machine’s consent', { consent: undefined }, 'KEY_NOT_DELEGATED'],
+  ['this machine’s consent to another hotkey', { consent: consentToOther }, 'KEY_NOT_DELEGATED'],
   ['another TLS key', { tlsKeyHash: 'ef'.repeat(32) }, 'KEY_NOT_DELEGATED'],
   ['a private address for pods', { publicHost: '192.168.1.5' }, 'BAD_REQUEST'],
   ['a private address for the agent', { agentUrl: 'https://127.0.0.1:7750' }, 'BAD_REQUEST'],

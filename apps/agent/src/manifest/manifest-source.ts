@@ -1,7 +1,7 @@
 /** The manifest in the state folder: checked before it is believed, read again on SIGHUP and when the file changes. */
 import { readFileSync, watch, type FSWatcher } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { verifyDocument } from '@celium/chain';
+import { hasConsent, verifyDocument } from '@celium/chain';
 import { CeliumError, type ManifestMachine, type Signed } from '@celium/contract';
 import { isPrivateHost } from '@celium/domain';
 import { explain, type Log } from '../log.ts';
@@ -25,13 +25,19 @@ export interface ManifestExpectations {
 
 /**
  * Checks a manifest's text. Throws a `CeliumError`: `BAD_REQUEST`, `SIGNATURE_WRONG`, `DOCUMENT_UNKNOWN`, or
- * `KEY_NOT_DELEGATED` when it does not name this machine key or another TLS key.
+ * `KEY_NOT_DELEGATED` when it does not name this machine key, names another TLS key, or lacks this key's consent to the hotkey.
  */
 export function readManifest(text: string, expected: ManifestExpectations): OwnManifest {
   const signed = readSigned(text);
   const machine = signed.body.machines.find((one) => one.machineKey === expected.machineKey);
   if (machine === undefined) {
     throw new CeliumError('KEY_NOT_DELEGATED', `the manifest does not name this machine’s key ${expected.machineKey}`);
+  }
+  if (!hasConsent(signed.body.hotkey, machine)) {
+    throw new CeliumError(
+      'KEY_NOT_DELEGATED',
+      `the manifest lacks this machine’s consent to ${signed.body.hotkey}, so it counts nowhere: let \`celium provider join\` write it again`,
+    );
   }
   if (machine.tlsKeyHash !== expected.tlsKeyHash) {
     throw new CeliumError('KEY_NOT_DELEGATED', 'the manifest names another TLS key than the one in the state folder');

@@ -1,7 +1,7 @@
 /** `init`: makes the machine's keys and prints what its manifest must say of it. Signs nothing: the hotkey stays with the CLI. */
 import { chmodSync, mkdirSync } from 'node:fs';
-import { toHex } from '@celium/chain';
-import { CeliumError, machineId as machineIdSchema } from '@celium/contract';
+import { signConsent, toHex } from '@celium/chain';
+import { CeliumError, machineId as machineIdSchema, ss58 } from '@celium/contract';
 import { isCpuUnit } from '@celium/domain';
 import { detectNvidiaGpus } from '../host/gpus.ts';
 import { listUnits, machineIdOfHostname, readHostFacts } from '../host/facts.ts';
@@ -18,14 +18,18 @@ export function makeStateFolder(stateDir: string): void {
   chmodSync(stateDir, 0o711);
 }
 
-/** Prints `{machineId, machineKey, tlsKeyHash, units, host, declaredWorkPerSecond?}`. Keys that are there are kept. */
+/** Prints `{machineId, machineKey, consent?, tlsKeyHash, units, host, declaredWorkPerSecond?}`. Keys that are there are kept. */
 export async function init(options: InitOptions, output: Output): Promise<void> {
   makeStateFolder(options.stateDir);
   const machineId = options.machineId ?? machineIdOfHostname();
   if (!machineIdSchema.safeParse(machineId).success) {
     throw new CeliumError('USAGE', `--machine-id ${machineId}: 1 to 64 characters of a-z, 0-9 and -`);
   }
-  const machineKey = toHex(openMachineKey(options.stateDir).publicKey);
+  const { hotkey } = options;
+  if (hotkey !== undefined && !ss58.safeParse(hotkey).success) throw new CeliumError('USAGE', `--hotkey ${hotkey}: an SS58 address`);
+  const key = openMachineKey(options.stateDir);
+  const machineKey = toHex(key.publicKey);
+  const consent = hotkey === undefined ? undefined : await signConsent(key, { hotkey, machineId, issuedAtMs: Date.now() });
   const tls = openTlsIdentity(options.stateDir, Date.now());
   const units = await listUnits(machineId, detectNvidiaGpus);
   const declared = units.some(isCpuUnit)
@@ -38,6 +42,7 @@ export async function init(options: InitOptions, output: Output): Promise<void> 
   const facts = {
     machineId,
     machineKey,
+    ...(consent === undefined ? {} : { consent }),
     tlsKeyHash: tls.keyHash,
     units,
     host: readHostFacts(options.stateDir),

@@ -23,9 +23,9 @@ test('defaults are loopback, port 7750 and the manifest in the state folder', ()
       json: false,
     },
   });
-  expect(parseCommand(['init', '--state', '/s', '--machine-id', 'm', '--json'])).toMatchObject({
+  expect(parseCommand(['init', '--state', '/s', '--machine-id', 'm', '--hotkey', '5x', '--json'])).toMatchObject({
     name: 'init',
-    options: { stateDir: '/s', machineId: 'm', json: true },
+    options: { stateDir: '/s', machineId: 'm', hotkey: '5x', json: true },
   });
   expect(parseCommand(['--help']).name).toBe('help');
 });

@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util';
 import { CeliumError } from '@celium/contract';
 
 export const USAGE = `usage: main.ts --state DIR [--manifest FILE] [options]      serve this machine
-       main.ts init --state DIR [--machine-id ID] [--json]  make its keys, print the facts for its manifest
+       main.ts init --state DIR [--machine-id ID] [--hotkey SS58] [--json]
+                        makes its keys, prints the facts for its manifest
 
   --state DIR            keys, leases and log; one agent per folder
   --manifest FILE        the signed manifest (default: DIR/manifest.json); read again when it changes, and on SIGHUP
@@ -17,6 +18,7 @@ export const USAGE = `usage: main.ts --state DIR [--manifest FILE] [options]    
   --port-range FROM-TO   must be the manifest's port range when given
   --allow-private        accept addresses that only mean something inside one network
   --no-engine-setup      never install or start an engine: use the one that answers
+  --hotkey SS58          init: whose machine it is; the facts then hold the machine key's consent
   --json                 one JSON object per line on stdout
 `;
 
@@ -40,6 +42,8 @@ export interface RunOptions {
 export interface InitOptions {
   stateDir: string;
   machineId: string | undefined;
+  /** Whose machine it is to be; without one no consent is signed. */
+  hotkey: string | undefined;
   toolsDir: string | undefined;
   json: boolean;
 }
@@ -61,7 +65,7 @@ export function parseCommand(argv: readonly string[]): Command {
   const toolsDir = values.tools === undefined ? undefined : resolve(values.tools);
   const json = values.json === true;
   if (positionals[0] === 'init' && positionals.length === 1) {
-    return { name: 'init', options: { stateDir, machineId: values['machine-id'], toolsDir, json } };
+    return { name: 'init', options: { stateDir, machineId: values['machine-id'], hotkey: values.hotkey, toolsDir, json } };
   }
   if (positionals.length > 0) throw usage(`"${positionals[0]}" is not understood`);
   return {
@@ -98,6 +102,7 @@ function parse(argv: readonly string[]) {
       'public-host': { type: 'string' },
       'port-range': { type: 'string' },
       'machine-id': { type: 'string' },
+      hotkey: { type: 'string' },
       'allow-private': { type: 'boolean' },
       'no-engine-setup': { type: 'boolean' },
       json: { type: 'boolean' },

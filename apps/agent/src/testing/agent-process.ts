@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { keyFromUri, signDocument, toHex, type KeyPair } from '@celium/chain';
+import { keyFromUri, signConsent, signDocument, toHex, type KeyPair } from '@celium/chain';
 import { parseProgressLine, type ManifestMachine, type ProgressEvent, type Signed } from '@celium/contract';
 import { callEngine } from '../engine/engine-api.ts';
 import { openMachineKey } from '../identity/machine-key.ts';
@@ -53,10 +53,12 @@ export class TestMachine {
   /** Signs and writes a manifest with these markets (url and key), and the next serial. */
   async writeManifest(markets: ManifestMachine['markets'], change: Partial<ManifestMachine> = {}): Promise<void> {
     this.#port ||= await freePort();
+    const agreed = { hotkey: this.hotkey.ss58, machineId: 'under-test', issuedAtMs: Date.now() };
     const from = this.machine?.portRange.from ?? 21_000 + Math.floor(Math.random() * 300) * 30;
     this.machine = {
       machineId: 'under-test',
       machineKey: this.machineKey,
+      consent: await signConsent(openMachineKey(this.dir), agreed),
       agentUrl: `https://127.0.0.1:${this.#port}`,
       tlsKeyHash: openTlsIdentity(this.dir, Date.now()).keyHash,
       publicHost: '127.0.0.1',

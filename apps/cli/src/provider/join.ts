@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { connectChain, type SubnetChain } from '@celium/chain';
-import { CeliumError, type ProgressEvent } from '@celium/contract';
+import { CeliumError, listedConsent, type ProgressEvent } from '@celium/contract';
 import { createClient } from '@celium/sdk';
 import type { HotkeyFlags } from '../commands/wallet-flags.ts';
 import { passOn } from '../commands/serve.ts';
@@ -64,19 +64,20 @@ export async function prepareMachine(
   socket: string,
   view: ProgressView,
 ): Promise<PreparedMachine> {
+  const hotkey = await ensureHotkey({ ...options.wallet, fallbackFolder: join(options.state, 'wallets') });
+  const initArgs = { state: options.state, hotkey: hotkey.ss58, tools: options.tools, json: true };
   const facts = await view.step(
     'machine keys',
     async () =>
       factsOf(
         await runToReady(
           'agent',
-          ['init', ...passOn({ state: options.state, tools: options.tools, json: true })],
+          ['init', ...passOn(initArgs)],
           view,
         ),
       ),
     (found) => `${found.machineId}: ${found.units.length === 1 ? '1 unit' : `${found.units.length} units`}`,
   );
-  const hotkey = await ensureHotkey({ ...options.wallet, fallbackFolder: join(options.state, 'wallets') });
   const isOwn = hotkey.path.startsWith(options.state);
   const payout =
     options.payout === undefined ? await ensureColdkeyAddress(hotkey, isOwn) : { ss58: options.payout, isNew: false };
@@ -160,12 +161,15 @@ function factsOf(ready: ReadyFields): MachineFacts {
   const host = ready['host'] as Partial<MachineFacts['host']> | undefined;
   const units = ready['units'];
   const rate = ready['declaredWorkPerSecond'];
+  const consent = listedConsent.safeParse(ready['consent']);
+  if (!consent.success) throw new CeliumError('INTERNAL', 'The agent’s init signed no consent to the hotkey.');
   if (!Array.isArray(units) || typeof host?.cpuCores !== 'number' || typeof host.memoryBytes !== 'number') {
     throw new CeliumError('INTERNAL', 'The agent’s init told no units or host facts.');
   }
   return {
     machineId: textOf(ready, 'machineId'),
     machineKey: textOf(ready, 'machineKey'),
+    consent: consent.data,
     tlsKeyHash: textOf(ready, 'tlsKeyHash'),
     units: units.map(String),
     host: { cpuCores: host.cpuCores, memoryBytes: host.memoryBytes, diskBytes: host.diskBytes ?? 0 },

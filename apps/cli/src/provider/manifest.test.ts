@@ -14,6 +14,7 @@ const nowMs = 1_790_000_000_000;
 const facts: MachineFacts = {
   machineId: 'one',
   machineKey: 'ab'.repeat(32),
+  consent: { issuedAtMs: nowMs, signature: '0'.repeat(128) },
   tlsKeyHash: 'cd'.repeat(32),
   units: ['cpu:one'],
   host: { cpuCores: 2, memoryBytes: 8_000_000_000, diskBytes: 50_000_000_000 },

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { signDocument, verifyDocument, type KeySigner } from '@celium/chain';
-import type { Manifest, Signed } from '@celium/contract';
+import type { ListedConsent, Manifest, Signed } from '@celium/contract';
 import { writePrivateFile } from '../settings/private-file.ts';
 
 /** What `main.ts init` of the agent tells about its machine. */
@@ -10,6 +10,8 @@ export interface MachineFacts {
   machineId: string;
   /** 64 hex digits. */
   machineKey: string;
+  /** The machine key's consent to the hotkey that signs. */
+  consent: ListedConsent;
   tlsKeyHash: string;
   units: string[];
   host: { cpuCores: number; memoryBytes: number; diskBytes: number };
@@ -46,6 +48,7 @@ export async function writeManifest(
   const machine: Manifest['machines'][number] = {
     machineId: facts.machineId,
     machineKey: facts.machineKey,
+    consent: facts.consent,
     agentUrl: terms.agentUrl,
     tlsKeyHash: facts.tlsKeyHash,
     publicHost: terms.publicHost,

@@ -160,6 +160,20 @@ test('nobody lists another provider’s machine by writing its key into a manife
   expect(listed?.hotkey).toBe(victim.hotkey.ss58);
 });
 
+test('a machine is sold for the hotkey to which its key has consented, and moves when it consents to another', async () => {
+  const seller = makeProvider();
+  const buyer = { ...seller, hotkey: makeProvider().hotkey };
+  await market.connectAgent({ provider: seller });
+  const stolen = { ...machineOf(seller, market.marketKey), consent: (await signManifest(seller, market.marketKey)).body.machines[0]?.consent };
+  expect(await refusal({ machines: [stolen] }, buyer)).toMatch(/^KEY_NOT_DELEGATED: .*consent/);
+  await market.connectAgent({ provider: buyer });
+  const list = [machineOf(seller, market.marketKey)];
+  const third = { ...makeProvider(), hotkey: seller.hotkey };
+  await market.connectAgent({ provider: third, changes: { serial: 2, machines: [...list, machineOf(third, market.marketKey)] } });
+  const { body } = await market.call('listMachines');
+  expect(body.machines.find(({ machineId }) => machineId === seller.machineId)?.hotkey).toBe(buyer.hotkey.ss58);
+});
+
 test('a simulated machine is never listed', async () => {
   const agent = await market.connectAgent({ changes: { simulated: true } });
   const { machineId } = agent.provider;

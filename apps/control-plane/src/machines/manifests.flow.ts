@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { CeliumError, canonicalJson, type Manifest, type ManifestMachine } from '@celium/contract';
 import { isPrivateHost } from '@celium/domain';
-import { documentHash, toHex, verifyDocument } from '@celium/chain';
+import { documentHash, hasConsent, toHex, verifyDocument } from '@celium/chain';
 import type { Tx } from '../database/market-database.ts';
 import type { MarketPorts } from '../ports.ts';
 import { findOwner, lockManifest, revokeOthers, saveMachine, saveManifest } from './machines.store.ts';
@@ -73,6 +73,12 @@ export async function acceptManifest(
 function findOwnMachine(parts: ManifestParts, manifest: Manifest, machineKey: string): ManifestMachine {
   const machine = manifest.machines.find((listed) => listed.machineKey === machineKey);
   if (machine === undefined) throw new CeliumError('KEY_NOT_DELEGATED', 'the manifest does not list this machine key');
+  if (!hasConsent(manifest.hotkey, machine)) {
+    throw new CeliumError(
+      'KEY_NOT_DELEGATED',
+      `the manifest lacks the consent of ${machine.machineId} to ${manifest.hotkey}: join again, which signs it with the machine key`,
+    );
+  }
   if (!sellsHere(parts, machine)) {
     throw new CeliumError(
       'KEY_NOT_DELEGATED',
@@ -104,7 +110,7 @@ function faultOfMachine(parts: ManifestParts, machine: ManifestMachine): string 
 
 /**
  * Writes the machines of a manifest. Of machines that have not shown it themselves only those that are the hotkey's already:
- * a manifest may name anyone's key, but only who holds it can connect with it.
+ * a manifest may name anyone's key, but only who holds it can connect with it, and the manifest that it shows last has its consent.
  */
 async function saveMachines(parts: ManifestParts, tx: Tx, manifest: Manifest, shownBy: string): Promise<string[]> {
   const { clock, randomness } = parts.ports;

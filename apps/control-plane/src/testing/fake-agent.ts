@@ -10,7 +10,7 @@ import {
   type MarketFrame,
   type Signed,
 } from '@celium/contract';
-import { documentHash, keyFromUri, signDocument, signRequest, toHex, type KeyPair } from '@celium/chain';
+import { documentHash, keyFromUri, signConsent, signDocument, signRequest, toHex, type KeyPair } from '@celium/chain';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { WebSocket } from 'ws';
 
@@ -70,12 +70,15 @@ export async function signManifest(
   changes: ManifestChanges = {},
 ): Promise<Signed<'manifest'>> {
   const machines = changes.machines ?? [machineOf(provider, marketKey, changes)];
+  const { hotkey, machineKey, machineId } = provider;
+  const consent = await signConsent(machineKey, { hotkey: hotkey.ss58, machineId, issuedAtMs: 1_700_000_000_000 });
+  const own = toHex(machineKey.publicKey);
   const body = {
     hotkey: provider.hotkey.ss58,
     netuid: changes.netuid ?? 51,
     serial: changes.serial ?? 1,
     issuedAtMs: 1_700_000_000_000,
-    machines,
+    machines: machines.map((machine) => (machine.machineKey === own ? { consent, ...machine } : machine)),
   };
   return signDocument('manifest', body, provider.hotkey);
 }

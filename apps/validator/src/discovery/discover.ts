@@ -1,5 +1,6 @@
 /** Finds machines: manifests from the axons of the metagraph and from markets, which also know hotkeys without a UID. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AGENT_API, CeliumError, ROUTES } from '@celium/contract';
 import { z } from 'zod';
 import type { JsonAnswer, NetworkPort, Report, ValidatorClock } from '../ports.ts';
@@ -52,6 +53,7 @@ export class Discovery {
   /** Reads every market and every axon that is due. Nothing here throws: what cannot be had is reported once and tried again later. */
   async run(): Promise<void> {
     await Promise.all([this.#readAxons(), ...this.#ports.markets.map((market) => this.#readMarket(market))]);
+    await this.#ports.directory.admit(() => nextTurn());
   }
 
   async #readMarket(market: string): Promise<void> {

@@ -12,7 +12,7 @@ import { Visits } from '../state/visits.ts';
 import { openCheckBench, type CheckBench } from './check-bench.ts';
 import { POISON, type HostKind } from './hostile-manners.ts';
 import { hostileShell } from './hostile-shell.ts';
-import { LocalAgent, POD_HOST_KEY } from './local-agent.ts';
+import { consentAsGiven, GIVEN_CONSENT, LocalAgent, POD_HOST_KEY } from './local-agent.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 /** The most machines that one manifest lists. */
@@ -42,13 +42,14 @@ export async function openHostileHosts(kinds: readonly HostKind[]): Promise<Host
     shellPort: shellsOf(time, (host) => kindOf(host.split('.')[0]!), openShells),
   });
   bench.database.exec('PRAGMA synchronous = OFF');
-  const directory = new ManifestDirectory(bench.database);
+  const directory = new ManifestDirectory(bench.database, consentAsGiven);
   for (let from = 0, number = 0; from < machines.length; from += MACHINES_PER_MANIFEST, number += 1) {
     const owner = number === 0 ? provider : new LocalAgent({ nowMs: time.unixMs, name: `more${number}` });
     const manifest = await owner.manifest(1, { machines: machines.slice(from, from + MACHINES_PER_MANIFEST) });
     const taken = directory.take(manifest, { netuid: 51 }, time.unixMs());
     if (!taken.ok) throw new Error(taken.message);
   }
+  await directory.admit(async () => {});
   const lines: Array<Record<string, unknown>> = [];
   const ports: CheckPorts & SchedulerPorts & { directory: ManifestDirectory } = {
     ...bench.ports,
@@ -74,7 +75,7 @@ export async function openHostileHosts(kinds: readonly HostKind[]): Promise<Host
 function machineOf(like: ManifestMachine, index: number): ManifestMachine {
   const machineId = `h${index}`;
   const machineKey = createHash('sha256').update(machineId).digest('hex');
-  return { ...like, machineId, machineKey, units: [`cpu:${machineId}`], publicHost: `${machineId}.example` };
+  return { ...like, machineId, machineKey, units: [`cpu:${machineId}`], publicHost: `${machineId}.example`, consent: GIVEN_CONSENT };
 }
 
 /** Signatures are a matter of other tests; thousands of real ones would be most of what this one costs. */

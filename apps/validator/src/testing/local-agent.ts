@@ -1,6 +1,6 @@
 /** An agent for tests that keeps the real rules (domain) and signs real documents, with no pods behind it. */
 
-import { documentHash, keyFromUri, signDocument, verifyDocument, type KeyPair } from '@celium/chain';
+import { documentHash, keyFromUri, signConsent, signDocument, verifyDocument, type KeyPair } from '@celium/chain';
 import { CeliumError, type LeaseStatus, type ManifestMachine, type Signed } from '@celium/contract';
 import { decideCommand, decideLease, type HeldLease } from '@celium/domain';
 import type { AgentPort, CommandAnswer, LeaseAnswer } from '../ports.ts';
@@ -12,6 +12,10 @@ interface LocalLease {
 
 /** The market that the manifest of every test machine lists. */
 export const MARKET = keyFromUri('//market');
+
+/** Consents of machines are a matter of other tests; a thousand real ones would be most of what a test of a thousand machines costs. */
+export const GIVEN_CONSENT = { issuedAtMs: 1, signature: '0'.repeat(128) };
+export const consentAsGiven = (): boolean => true;
 
 /** Keys of machines and providers are derived from these by name. */
 const AGENTS = keyFromUri('//test-agents');
@@ -66,7 +70,9 @@ export class LocalAgent implements AgentPort {
     };
   }
 
-  manifest(serial = 1, overrides: Partial<Signed<'manifest'>['body']> = {}): Promise<Signed<'manifest'>> {
+  async manifest(serial = 1, overrides: Partial<Signed<'manifest'>['body']> = {}): Promise<Signed<'manifest'>> {
+    const { machineId } = this.machine;
+    this.machine.consent ??= await signConsent(this.key, { hotkey: this.provider.ss58, machineId, issuedAtMs: 1 });
     const body = {
       hotkey: this.provider.ss58,
       netuid: 51,
@@ -75,7 +81,7 @@ export class LocalAgent implements AgentPort {
       machines: [this.machine],
       ...overrides,
     };
-    return signDocument('manifest', body, this.provider);
+    return await signDocument('manifest', body, this.provider);
   }
 
   /** Units that are leased now. */

@@ -9,7 +9,7 @@ import type { AgentPort } from '../ports.ts';
 import { Scheduler, type SchedulerPorts } from '../scheduler.ts';
 import { Visits } from '../state/visits.ts';
 import { openCheckBench, type CheckBench } from './check-bench.ts';
-import { LocalAgent } from './local-agent.ts';
+import { consentAsGiven, GIVEN_CONSENT, LocalAgent } from './local-agent.ts';
 import { createPacedShells, PacedDevice, type PacedShellOptions } from './paced-shells.ts';
 import { VirtualTime } from './virtual-time.ts';
 
@@ -66,9 +66,11 @@ export async function openManyMachines(
     },
   };
   const bench = openCheckBench({ agent: agents[0]!, clock: time, shellPort: createPacedShells(time, shells) });
-  const directory = new ManifestDirectory(bench.database);
+  const directory = new ManifestDirectory(bench.database, consentAsGiven);
+  for (const { machine } of agents) machine.consent = GIVEN_CONSENT;
   const machines = agents.map((agent) => agent.machine);
   directory.take(await agents[0]!.manifest(1, { machines }), { netuid: 51 }, time.unixMs());
+  await directory.admit(async () => {});
   // Nothing here has to survive a crash, and hundreds of machines would wait for the disk.
   bench.database.exec('PRAGMA synchronous = OFF');
   const lines: Array<Record<string, unknown>> = [];

@@ -19,7 +19,7 @@ import {
   serveDevchain,
   signDocument,
 } from '@celium/chain';
-import { parseProgressLine, type ProgressEvent } from '@celium/contract';
+import { listedConsent, parseProgressLine, type ProgressEvent } from '@celium/contract';
 import { createNetwork } from '../network/json-over-http.ts';
 
 const run = promisify(execFile);
@@ -51,6 +51,7 @@ export class RealMachine {
     this.#podPort = 24_000 + Math.floor(Math.random() * 250) * 20;
     mkdirSync(this.#state, { mode: 0o711 });
     const init = ['apps/agent/src/main.ts', 'init', '--state', this.#state, '--machine-id', 'real', '--json'];
+    init.push('--hotkey', this.provider.ss58);
     const { stdout } = await run(process.execPath, init, { cwd: ROOT, timeout: START_LIMIT_MS });
     this.#facts = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as Record<string, unknown>;
     await this.declare(LEAST_RATE);
@@ -63,6 +64,7 @@ export class RealMachine {
     const machine = {
       machineId: 'real',
       machineKey: String(this.#facts['machineKey']),
+      consent: listedConsent.parse(this.#facts['consent']),
       agentUrl: `https://127.0.0.1:${this.#port}`,
       tlsKeyHash: String(this.#facts['tlsKeyHash']),
       publicHost: '127.0.0.1',

@@ -9,6 +9,7 @@ import { leaseCommandBody } from './lease-command.ts';
 import { leaseRefusalBody } from './lease-refusal.ts';
 import { leaseRequestBody } from './lease-request.ts';
 import { logHeadBody } from './log-head.ts';
+import { machineConsentBody } from './machine-consent.ts';
 import { machineReceiptBody } from './machine-receipt.ts';
 import { manifestBody } from './manifest.ts';
 import { receiptBody } from './receipt.ts';
@@ -18,6 +19,7 @@ import { verificationBody } from './verification.ts';
 /** Every kind of document: its body's schema, its major version, and the most bytes that its canonical body may have. */
 export const DOCUMENTS = {
   manifest: { version: 1, body: manifestBody, maxBytes: 1_048_576 },
+  'machine-consent': { version: 1, body: machineConsentBody, maxBytes: 1_024 },
   'lease-request': { version: 1, body: leaseRequestBody, maxBytes: 1_048_576 },
   grant: { version: 1, body: grantBody, maxBytes: 65_536 },
   'lease-refusal': { version: 1, body: leaseRefusalBody, maxBytes: 65_536 },

@@ -3,6 +3,7 @@
 import { cpuUnit, isCpuUnit } from '@celium/domain';
 import { z } from 'zod';
 import { amount, coordinates, hex32, machineId, port, ss58, unitId, unixMs } from '../fields.ts';
+import { listedConsent } from './machine-consent.ts';
 
 /** A market that a machine sells on. */
 export const manifestMarket = z.looseObject({
@@ -16,6 +17,8 @@ export const manifestMachine = z.looseObject({
   machineId,
   /** The key that this machine's agent signs with. */
   machineKey: hex32,
+  /** The machine key's word that it belongs to this hotkey; without it the listing counts for nothing. */
+  consent: listedConsent.optional(),
   /** `https://host:port` of the agent's signed API. */
   agentUrl: z.url({ protocol: /^https$/ }).max(300),
   /** SHA-256 of the agent's TLS public key (SubjectPublicKeyInfo, DER). */
