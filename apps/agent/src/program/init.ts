@@ -5,7 +5,9 @@ import { CeliumError, machineId as machineIdSchema, ss58 } from '@celium/contrac
 import { isCpuUnit } from '@celium/domain';
 import { detectNvidiaGpus } from '../host/gpus.ts';
 import { listUnits, machineIdOfHostname, readHostFacts } from '../host/facts.ts';
+import { claimsOfGpus } from '../host/gpu-claims.ts';
 import { measureWorkPerSecond, proverProgram } from '../host/self-test.ts';
+import { NVIDIA_PLACES, NvmlProcess } from '../inventory/nvml/nvml-process.ts';
 import { openMachineKey } from '../identity/machine-key.ts';
 import { openTlsIdentity } from '../identity/tls-key.ts';
 import type { InitOptions } from './options.ts';
@@ -18,7 +20,7 @@ export function makeStateFolder(stateDir: string): void {
   chmodSync(stateDir, 0o711);
 }
 
-/** Prints `{machineId, machineKey, consent?, tlsKeyHash, units, host, declaredWorkPerSecond?}`. Keys that are there are kept. */
+/** Prints `{machineId, machineKey, consent?, tlsKeyHash, units, gpus?, host, declaredWorkPerSecond?}`. Keys that are there are kept. */
 export async function init(options: InitOptions, output: Output): Promise<void> {
   makeStateFolder(options.stateDir);
   const machineId = options.machineId ?? machineIdOfHostname();
@@ -26,12 +28,17 @@ export async function init(options: InitOptions, output: Output): Promise<void> 
     throw new CeliumError('USAGE', `--machine-id ${machineId}: 1 to 64 characters of a-z, 0-9 and -`);
   }
   const { hotkey } = options;
-  if (hotkey !== undefined && !ss58.safeParse(hotkey).success) throw new CeliumError('USAGE', `--hotkey ${hotkey}: an SS58 address`);
+  if (hotkey !== undefined && !ss58.safeParse(hotkey).success)
+    throw new CeliumError('USAGE', `--hotkey ${hotkey}: an SS58 address`);
   const key = openMachineKey(options.stateDir);
   const machineKey = toHex(key.publicKey);
-  const consent = hotkey === undefined ? undefined : await signConsent(key, { hotkey, machineId, issuedAtMs: Date.now() });
+  const consent =
+    hotkey === undefined ? undefined : await signConsent(key, { hotkey, machineId, issuedAtMs: Date.now() });
   const tls = openTlsIdentity(options.stateDir, Date.now());
   const units = await listUnits(machineId, detectNvidiaGpus);
+  const nvml = new NvmlProcess(NVIDIA_PLACES);
+  const gpus = claimsOfGpus(units, await nvml.ask());
+  nvml.close();
   const declared = units.some(isCpuUnit)
     ? await runStep(
         (step) => output.step(step),
@@ -45,6 +52,7 @@ export async function init(options: InitOptions, output: Output): Promise<void> 
     ...(consent === undefined ? {} : { consent }),
     tlsKeyHash: tls.keyHash,
     units,
+    ...(gpus.length === 0 ? {} : { gpus }),
     host: readHostFacts(options.stateDir),
     ...(declared === undefined ? {} : { declaredWorkPerSecond: declared }),
   };

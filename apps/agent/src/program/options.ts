@@ -65,7 +65,10 @@ export function parseCommand(argv: readonly string[]): Command {
   const toolsDir = values.tools === undefined ? undefined : resolve(values.tools);
   const json = values.json === true;
   if (positionals[0] === 'init' && positionals.length === 1) {
-    return { name: 'init', options: { stateDir, machineId: values['machine-id'], hotkey: values.hotkey, toolsDir, json } };
+    return {
+      name: 'init',
+      options: { stateDir, machineId: values['machine-id'], hotkey: values.hotkey, toolsDir, json },
+    };
   }
   if (positionals.length > 0) throw usage(`"${positionals[0]}" is not understood`);
   return {

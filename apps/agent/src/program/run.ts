@@ -13,6 +13,8 @@ import { pingEngine, readEngineFacts, type EngineFacts } from '../engine/engine-
 import { defaultSocket, ensureEngine, socketPathOf } from '../engine/ensure.ts';
 import { runStep, type StepEvent } from '../engine/progress.ts';
 import { readHostFacts } from '../host/facts.ts';
+import { hardwareChanges } from '../host/gpu-claims.ts';
+import { detectNvidiaGpus } from '../host/gpus.ts';
 import { HostInventory } from '../inventory/host-inventory.ts';
 import { NVIDIA_PLACES, NvmlProcess } from '../inventory/nvml/nvml-process.ts';
 import { openMachineKey } from '../identity/machine-key.ts';
@@ -169,10 +171,12 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
   manifest.onChange((changed) => {
     store.setFact(MANIFEST_SERIAL, String(changed.signed.body.serial));
     links.follow(changed);
+    void tellHardwareChanges(manifest, nvml, log);
   });
   manifest.watch();
   process.on('SIGHUP', () => manifest.reload());
   links.follow(manifest.current);
+  void tellHardwareChanges(manifest, nvml, log);
   await warmUp(identity);
   const { machine, signed } = manifest.current;
   output.ready(
@@ -210,6 +214,13 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
   store.close();
   nonces.close();
   publicLog.close();
+}
+
+/** Only the hotkey can mend a manifest: the agent says where cards and manifest differ, and `celium provider join` writes it anew. Never rejects. */
+async function tellHardwareChanges(manifest: ManifestSource, nvml: NvmlProcess, log: Log): Promise<void> {
+  const [driverUnits, answer] = await Promise.all([detectNvidiaGpus().catch(() => []), nvml.ask()]);
+  for (const change of hardwareChanges(manifest.current.machine, driverUnits, answer))
+    log.warn({ change }, 'the GPUs are not those of the manifest: run `celium provider join` again');
 }
 
 /** The first signature of a process takes ten times as long as the next: better now than in a renter's first request. */

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { keyFromUri, signDocument, toHex } from '@celium/chain';
+import { keyFromUri, signConsent, signDocument, toHex } from '@celium/chain';
 import {
   CeliumError,
   type CrashPoint,
@@ -149,7 +149,8 @@ export class AgentInMemory {
   /** A manifest that lists the machine. */
   async manifest(): Promise<Signed<'manifest'>> {
     const hotkey = agentKey.ss58;
-    const body = { hotkey, netuid: 51, serial: 1, issuedAtMs: 1, machines: [this.machine] };
+    const consent = await signConsent(agentKey, { hotkey, machineId: this.machine.machineId, issuedAtMs: 1 });
+    const body = { hotkey, netuid: 51, serial: 1, issuedAtMs: 1, machines: [{ ...this.machine, consent }] };
     return await signDocument('manifest', body, agentKey);
   }
 

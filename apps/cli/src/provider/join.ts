@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { connectChain, type SubnetChain } from '@celium/chain';
-import { CeliumError, listedConsent, type ProgressEvent } from '@celium/contract';
+import { CeliumError, listedConsent, manifestMachine, type ProgressEvent } from '@celium/contract';
 import { createClient } from '@celium/sdk';
 import type { HotkeyFlags } from '../commands/wallet-flags.ts';
 import { passOn } from '../commands/serve.ts';
@@ -68,14 +68,7 @@ export async function prepareMachine(
   const initArgs = { state: options.state, hotkey: hotkey.ss58, tools: options.tools, json: true };
   const facts = await view.step(
     'machine keys',
-    async () =>
-      factsOf(
-        await runToReady(
-          'agent',
-          ['init', ...passOn(initArgs)],
-          view,
-        ),
-      ),
+    async () => factsOf(await runToReady('agent', ['init', ...passOn(initArgs)], view)),
     (found) => `${found.machineId}: ${found.units.length === 1 ? '1 unit' : `${found.units.length} units`}`,
   );
   const isOwn = hotkey.path.startsWith(options.state);
@@ -162,6 +155,9 @@ function factsOf(ready: ReadyFields): MachineFacts {
   const units = ready['units'];
   const rate = ready['declaredWorkPerSecond'];
   const consent = listedConsent.safeParse(ready['consent']);
+  const gpus = manifestMachine.shape.gpus.safeParse(ready['gpus']);
+  if (!gpus.success)
+    throw new CeliumError('INTERNAL', 'The agent’s init described its GPUs in a way that no manifest can.');
   if (!consent.success) throw new CeliumError('INTERNAL', 'The agent’s init signed no consent to the hotkey.');
   if (!Array.isArray(units) || typeof host?.cpuCores !== 'number' || typeof host.memoryBytes !== 'number') {
     throw new CeliumError('INTERNAL', 'The agent’s init told no units or host facts.');
@@ -172,6 +168,7 @@ function factsOf(ready: ReadyFields): MachineFacts {
     consent: consent.data,
     tlsKeyHash: textOf(ready, 'tlsKeyHash'),
     units: units.map(String),
+    ...(gpus.data === undefined ? {} : { gpus: gpus.data }),
     host: { cpuCores: host.cpuCores, memoryBytes: host.memoryBytes, diskBytes: host.diskBytes ?? 0 },
     ...(typeof rate === 'number' ? { declaredWorkPerSecond: rate } : {}),
   };

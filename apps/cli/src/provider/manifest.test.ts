@@ -79,3 +79,16 @@ test('a manifest of another hotkey in the same place is not carried on', async (
   const { body } = await writeManifest(path, hotkey, facts, terms, nowMs);
   expect(body.machines.map((machine) => machine.machineId)).toEqual(['one']);
 });
+
+test('what the machine’s library says of its GPUs is in the manifest, anew at each join, and absent on a machine without', async () => {
+  const path = join(folder, 'fifth.json');
+  const unit = 'GPU-00000001-aaaa';
+  const gpus = [{ unit, model: 'NVIDIA H200', memoryBytes: 150_754_820_096 }];
+  const first = await writeManifest(path, hotkey, { ...facts, units: [unit], gpus }, terms, nowMs);
+  expect(first.body.machines[0]).toMatchObject({ units: [unit], gpus });
+  const swapped = [{ unit: 'GPU-00000002-bbbb', model: 'NVIDIA H100', memoryBytes: 85_520_809_984 }];
+  const other = { ...facts, units: ['GPU-00000002-bbbb'], gpus: swapped };
+  expect((await writeManifest(path, hotkey, other, terms, nowMs)).body.machines[0]).toMatchObject({ gpus: swapped });
+  await expect(writeManifest(path, hotkey, { ...facts, gpus }, terms, nowMs)).rejects.toThrow('no unit of one');
+  expect((await writeManifest(path, hotkey, facts, terms, nowMs)).body.machines[0]).not.toHaveProperty('gpus');
+});

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { signDocument, verifyDocument, type KeySigner } from '@celium/chain';
-import type { ListedConsent, Manifest, Signed } from '@celium/contract';
+import type { ListedConsent, Manifest, ManifestMachine, Signed } from '@celium/contract';
 import { writePrivateFile } from '../settings/private-file.ts';
 
 /** What `main.ts init` of the agent tells about its machine. */
@@ -14,6 +14,8 @@ export interface MachineFacts {
   consent: ListedConsent;
   tlsKeyHash: string;
   units: string[];
+  /** What NVIDIA's library says of them; absent without one. */
+  gpus?: NonNullable<ManifestMachine['gpus']>;
   host: { cpuCores: number; memoryBytes: number; diskBytes: number };
   /** Only of a machine without a GPU. */
   declaredWorkPerSecond?: number;
@@ -54,6 +56,7 @@ export async function writeManifest(
     publicHost: terms.publicHost,
     portRange: terms.portRange,
     units: facts.units,
+    ...(facts.gpus === undefined ? {} : { gpus: facts.gpus }),
     offer: { priceMicroUsdPerUnitHour: String(terms.priceMicroUsdPerUnitHour), committedUntilMs: 0 },
     ...(facts.declaredWorkPerSecond === undefined ? {} : { declaredWorkPerSecond: facts.declaredWorkPerSecond }),
     host: { ...facts.host, ...(terms.location === undefined ? {} : { location: terms.location }) },

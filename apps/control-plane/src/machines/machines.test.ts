@@ -164,12 +164,18 @@ test('a machine is sold for the hotkey to which its key has consented, and moves
   const seller = makeProvider();
   const buyer = { ...seller, hotkey: makeProvider().hotkey };
   await market.connectAgent({ provider: seller });
-  const stolen = { ...machineOf(seller, market.marketKey), consent: (await signManifest(seller, market.marketKey)).body.machines[0]?.consent };
+  const stolen = {
+    ...machineOf(seller, market.marketKey),
+    consent: (await signManifest(seller, market.marketKey)).body.machines[0]?.consent,
+  };
   expect(await refusal({ machines: [stolen] }, buyer)).toMatch(/^KEY_NOT_DELEGATED: .*consent/);
   await market.connectAgent({ provider: buyer });
   const list = [machineOf(seller, market.marketKey)];
   const third = { ...makeProvider(), hotkey: seller.hotkey };
-  await market.connectAgent({ provider: third, changes: { serial: 2, machines: [...list, machineOf(third, market.marketKey)] } });
+  await market.connectAgent({
+    provider: third,
+    changes: { serial: 2, machines: [...list, machineOf(third, market.marketKey)] },
+  });
   const { body } = await market.call('listMachines');
   expect(body.machines.find(({ machineId }) => machineId === seller.machineId)?.hotkey).toBe(buyer.hotkey.ss58);
 });

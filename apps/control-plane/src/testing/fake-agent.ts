@@ -29,7 +29,8 @@ export function makeProvider(): FakeProvider {
   const name = randomBytes(4).toString('hex');
   return {
     hotkey: keyFromUri(`//hotkey-${name}`),
-    machineKey: keyFromUri(`//machine-${name}`),
+    // Its consent has the same bytes each time, like that in the file of a real agent.
+    machineKey: keyFromUri(`//machine-${name}`, { randomBytes: (length) => new Uint8Array(length) }),
     machineId: `m-${name}`,
   };
 }

@@ -24,7 +24,7 @@ export type ManifestVerdict =
 /** The most hotkeys that are remembered. */
 const MAX_MANIFESTS = 10_000;
 /** Signatures of consents that are checked in one turn of the event loop: a few milliseconds, so that no proof is timed late. */
-const CONSENTS_PER_TURN = 4;
+const CONSENTS_PER_TURN = 2;
 /** The most that one call of `admit` checks; the next goes on. */
 const CONSENTS_PER_CALL = 4_000;
 

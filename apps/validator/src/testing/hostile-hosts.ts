@@ -75,7 +75,14 @@ export async function openHostileHosts(kinds: readonly HostKind[]): Promise<Host
 function machineOf(like: ManifestMachine, index: number): ManifestMachine {
   const machineId = `h${index}`;
   const machineKey = createHash('sha256').update(machineId).digest('hex');
-  return { ...like, machineId, machineKey, units: [`cpu:${machineId}`], publicHost: `${machineId}.example`, consent: GIVEN_CONSENT };
+  return {
+    ...like,
+    machineId,
+    machineKey,
+    units: [`cpu:${machineId}`],
+    publicHost: `${machineId}.example`,
+    consent: GIVEN_CONSENT,
+  };
 }
 
 /** Signatures are a matter of other tests; thousands of real ones would be most of what this one costs. */

@@ -42,7 +42,15 @@ export const manifestMachine = z.looseObject({
   declaredWorkPerSecond: z.number().positive().optional(),
   /** What the machine says of its GPUs, as the driver reports them: it decides the sizes of their challenges, and nothing else. */
   gpus: z
-    .array(z.looseObject({ unit: unitId, model: z.string().max(100), memoryBytes: z.int().min(1) }))
+    .array(
+      z.looseObject({
+        unit: unitId,
+        model: z.string().max(100),
+        memoryBytes: z.int().min(1),
+        /** The widest link that card and slot can have. */
+        pcie: z.looseObject({ generation: z.int().min(1), width: z.int().min(1) }).optional(),
+      }),
+    )
     .max(64)
     .optional(),
   /** Hints about the host: shown as the provider's word only. */
@@ -77,10 +85,16 @@ export const manifestBody = z
 export type Manifest = z.infer<typeof manifestBody>;
 export type ManifestMachine = z.infer<typeof manifestMachine>;
 
-/** A machine, its key and a unit are listed once, and a `cpu:` unit is the only one of the machine that it names. Null when all is so. */
+/**
+ * A machine, its key and a unit are listed once, a `cpu:` unit is the only one of the machine that it names, and what is said of GPUs is said of
+ * units of the machine, once of each. Null when all is so.
+ */
 function listedTwice(machines: readonly ManifestMachine[]): string | null {
   const seen = new Set<string>();
-  for (const { machineId: id, machineKey, units } of machines) {
+  for (const { machineId: id, machineKey, units, gpus = [] } of machines) {
+    const described = gpus.map(({ unit }) => unit);
+    const stray = described.find((unit, index) => !units.includes(unit) || described.indexOf(unit) !== index);
+    if (stray !== undefined) return `${stray} is described twice or is no unit of ${id}`;
     const cpu = units.find((unit) => isCpuUnit(unit));
     if (cpu !== undefined && (units.length !== 1 || cpu !== cpuUnit(id))) return `${cpu} is not the one unit of ${id}`;
     for (const name of [`machine ${id}`, `machine key ${machineKey}`, ...units.map((unit) => `unit ${unit}`)]) {
