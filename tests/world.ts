@@ -288,14 +288,11 @@ export class World {
   async #makeManifest(): Promise<void> {
     const state = this.stateOf('agent');
     await mkdir(state, { recursive: true, mode: 0o700 });
-    const { stdout } = await run(
-      process.execPath,
-      [
-        ...[ENTRIES.agent, 'init', '--state', state, '--machine-id', this.machineId],
-        ...['--hotkey', this.hotkey.ss58, '--json'],
-      ],
-      { cwd: ROOT, timeout: 120_000 },
-    );
+    const init = [ENTRIES.agent, 'init', '--state', state, '--machine-id', this.machineId];
+    const { stdout } = await run(process.execPath, [...init, '--hotkey', this.hotkey.ss58, '--json'], {
+      cwd: ROOT,
+      timeout: 120_000,
+    });
     const facts = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as Record<string, unknown>;
     this.machineKey = String(facts['machineKey']);
     const machine: ManifestMachine = manifestMachine.parse({
