@@ -1,4 +1,7 @@
-/** A registry on loopback that serves one image of an engine under another name: enough of the distribution protocol for a pull. */
+/**
+ * A registry on loopback that serves one image of an engine under another name: enough of the distribution protocol for a pull. As a program,
+ * `registry.ts SOCKET IMAGE`, it says the reference by digest and serves until it is ended.
+ */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -68,6 +71,11 @@ export class TestRegistry {
     return `127.0.0.1:${address !== null && typeof address === 'object' ? address.port : 0}/stranger/image:1`;
   }
 
+  /** What `serve` said, by the digest of the manifest. */
+  byDigest(reference: string): string {
+    return reference.replace(/:1$/, `@sha256:${createHash('sha256').update(this.#manifest).digest('hex')}`);
+  }
+
   close(): void {
     this.#server?.close();
     this.#server?.closeAllConnections();
@@ -82,4 +90,11 @@ export class TestRegistry {
     this.#blobs.set(blob.digest, blob);
     return blob;
   }
+}
+
+if (import.meta.main) {
+  const [socket = '', image = ''] = process.argv.slice(2);
+  const registry = new TestRegistry();
+  process.once('SIGTERM', () => registry.close());
+  process.stdout.write(`${registry.byDigest(await registry.serve(socket, image))}\n`);
 }

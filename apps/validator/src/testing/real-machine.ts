@@ -1,7 +1,7 @@
 /** A machine with a real agent on this host's engine, a devchain, and a validator process, for tests that need pods. */
 
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,8 @@ import {
   serveDevchain,
   signDocument,
 } from '@celium/chain';
-import { listedConsent, parseProgressLine, type ProgressEvent } from '@celium/contract';
+import { listedConsent, parseProgressLine, type ManifestMachine, type ProgressEvent } from '@celium/contract';
+import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import { createNetwork } from '../network/json-over-http.ts';
 
 const run = promisify(execFile);
@@ -39,6 +40,7 @@ export class RealMachine {
   #closeChain: () => Promise<void> = async () => {};
   #agent: ChildProcess | null = null;
   #facts: Record<string, unknown> = {};
+  #declared: ManifestMachine | null = null;
   #port = 0;
   #podPort = 0;
   #serial = 0;
@@ -55,13 +57,54 @@ export class RealMachine {
     const { stdout } = await run(process.execPath, init, { cwd: ROOT, timeout: START_LIMIT_MS });
     this.#facts = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as Record<string, unknown>;
     await this.declare(LEAST_RATE);
-    await this.#startAgent();
+    await this.#startAgent([]);
+    const chain = new DevchainClient(this.#devchain);
+    await chain.serveAxon(this.provider, { ip: '127.0.0.1', port: this.#port, protocol: 4 });
+  }
+
+  /** Starts the agent anew with a tools folder of a stranger: the agent's own with the program `prover` in place of the honest one. */
+  async useForeignProver(prover: string): Promise<void> {
+    await this.#stopAgent();
+    const [own = ''] = readdirSync(join(this.#state, 'tools'));
+    const foreign = mkdtempSync(join(this.folder, 'tools-'));
+    cpSync(join(this.#state, 'tools', own), foreign, { recursive: true });
+    rmSync(join(foreign, 'prover.mjs'));
+    copyFileSync(prover, join(foreign, 'prover.mjs'));
+    chmodSync(foreign, 0o755);
+    await this.#startAgent(['--tools', foreign]);
+  }
+
+  /** Serves the pods' base image from a registry of its own while `use` runs; it gets the reference by digest, brought to the engine. */
+  async withImage<T>(use: (image: string, socket: string) => Promise<T>): Promise<T> {
+    const docker = ['-H', `unix://${SOCKET}`];
+    const { stdout } = await run('docker', [...docker, 'images', '-q', 'celium/base'], { timeout: 30_000 });
+    const args = ['apps/agent/src/testing/registry.ts', SOCKET, stdout.split('\n')[0] ?? ''];
+    const registry = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+    let image = '';
+    try {
+      for await (const line of createInterface({ input: registry.stdout })) {
+        image = line;
+        break;
+      }
+      await run('docker', [...docker, 'pull', image], { timeout: 120_000 });
+      return await use(image, SOCKET);
+    } finally {
+      registry.kill('SIGTERM');
+      await run('docker', [...docker, 'rmi', image], { timeout: 30_000 }).catch(() => {});
+    }
+  }
+
+  /** The machine as a validator knows it from the manifest. */
+  get known(): KnownMachine {
+    if (this.#declared === null) throw new Error('nothing was declared yet');
+    const { ss58, publicKey } = this.provider;
+    return { hotkey: ss58, hotkeyHex: Buffer.from(publicKey).toString('hex'), machine: this.#declared };
   }
 
   /** Signs the next manifest, with this rate of work; the agent reads it again by itself. */
   async declare(declaredWorkPerSecond: number): Promise<void> {
     this.#serial += 1;
-    const machine = {
+    const machine: ManifestMachine = {
       machineId: 'real',
       machineKey: String(this.#facts['machineKey']),
       consent: listedConsent.parse(this.#facts['consent']),
@@ -76,6 +119,7 @@ export class RealMachine {
       markets: [],
       payoutColdkey: this.provider.ss58,
     };
+    this.#declared = machine;
     const body = {
       hotkey: this.provider.ss58,
       netuid: 51,
@@ -178,9 +222,9 @@ export class RealMachine {
     this.#closeChain = served.close;
   }
 
-  async #startAgent(): Promise<void> {
+  async #startAgent(args: readonly string[]): Promise<void> {
     const own = ['--state', this.#state, '--docker', SOCKET, '--port', String(this.#port), '--chain', this.#chainUrl];
-    const all = ['apps/agent/src/main.ts', ...own, '--allow-private', '--no-engine-setup', '--json'];
+    const all = ['apps/agent/src/main.ts', ...own, '--allow-private', '--no-engine-setup', '--json', ...args];
     const child = spawn(process.execPath, all, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
     this.#agent = child;
     await new Promise<void>((resolve, reject) => {
@@ -193,8 +237,6 @@ export class RealMachine {
         if (event?.event !== 'step') clearTimeout(timer);
       });
     });
-    const chain = new DevchainClient(this.#devchain);
-    await chain.serveAxon(this.provider, { ip: '127.0.0.1', port: this.#port, protocol: 4 });
   }
 
   async #stopAgent(): Promise<void> {
