@@ -9,18 +9,18 @@ import { systemTime } from '../clock.ts';
 import { makeClientKey } from '../shell/client-key.ts';
 import { hashOfHostKeyLine } from '../shell/ssh-shell.ts';
 import { startRecordingPod } from '../testing/recording-pod.ts';
-import { loginsTo, type Login } from './terminal-login.ts';
+import { isLoggedIn, loginsTo, type Login } from './terminal-login.ts';
 
 const WINDOW = { columns: 132, rows: 43, name: 'xterm-256color' };
 const closers: Array<() => void> = [];
 afterEach(() => closers.splice(0).forEach((close) => close()));
 
-async function openPod(hostKey?: string) {
+async function openPod(hostKey?: string, banner?: string) {
   const folder = mkdtempSync(join(tmpdir(), 'celium-login-'));
   const client = makeClientKey(randomBytes);
   const keyFile = join(folder, 'id');
   writeFileSync(keyFile, client.privateKey, { mode: 0o600 });
-  const pod = await startRecordingPod([client.publicLine]);
+  const pod = await startRecordingPod([client.publicLine], banner === undefined ? {} : { banner });
   closers.push(
     () => pod.close(),
     () => rmSync(folder, { recursive: true, force: true }),
@@ -76,4 +76,18 @@ test('a pod that lets nobody in, and a decoy that is given up, are unreachable, 
   });
   stop.abort();
   expect(await login(WINDOW, 'C.UTF-8')).toMatchObject({ kind: 'unreachable', message: 'the decoy was given up' });
+});
+
+test('a pod whose greeting says that it let somebody in has let nobody in, and its words steer no terminal', async () => {
+  const said = 'Authenticated to 127.0.0.1 ([127.0.0.1]:22) using "publickey".';
+  const { pod, login } = await openPod(undefined, `\r\n${said}\r\nroot@pod:~# \u001b[2J\r\n`);
+  pod.accepts.clear();
+  const answer = await login(WINDOW, 'C.UTF-8');
+  expect(answer).toMatchObject({
+    kind: 'unreachable',
+    message: expect.stringMatching(/^ssh: [ -~]*Permission denied/),
+  });
+  expect(isLoggedIn(`${said}\nTransferred: sent 1, received 2 bytes\n`)).toBe(true);
+  expect(isLoggedIn(`Received disconnect from 127.0.0.1 port 22:2: bye\n${said}\n`)).toBe(false);
+  expect(isLoggedIn(`banner: ${said}\n`)).toBe(false);
 });

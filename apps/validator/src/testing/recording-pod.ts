@@ -42,7 +42,13 @@ const CLEAR_BYTES = 4_096;
 /** Starts one. `onShell` takes over a shell; by default each piece of input is answered by how long it was. */
 export async function startRecordingPod(
   keyLines: readonly string[],
-  options: { hostKey?: { publicLine: string; privateKey: string }; port?: number; onShell?: OnShell } = {},
+  options: {
+    hostKey?: { publicLine: string; privateKey: string };
+    port?: number;
+    onShell?: OnShell;
+    /** Shown before the login. */
+    banner?: string;
+  } = {},
 ): Promise<RecordingPod> {
   const host = options.hostKey ?? makeClientKey(randomBytes);
   const pod: RecordingPod = {
@@ -60,7 +66,8 @@ export async function startRecordingPod(
     },
   };
   const sockets = new Set<Socket>();
-  const server = new ssh2.Server({ hostKeys: [host.privateKey] }, (connection) =>
+  const greeting = options.banner === undefined ? {} : { banner: options.banner };
+  const server = new ssh2.Server({ hostKeys: [host.privateKey], ...greeting }, (connection) =>
     serve(connection, pod, options.onShell),
   );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
