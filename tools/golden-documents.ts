@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  commitToDecoys,
+  decoyLeaf,
   documentHash,
   EMPTY_LOG_HASH,
   keyFromUri,
@@ -16,6 +18,7 @@ import {
   canonicalJson,
   type AgentFrame,
   type BarrierStatement,
+  type DecoyDisclosure,
   type Inventory,
   type LeaseRequest,
   type MarketFrame,
@@ -51,7 +54,12 @@ const UNIT = 'GPU-5f3b0a1c-0000-4000-8000-000000000001';
 /** Every example by its file name below the folder, without `.json`. The same call gives the same bytes. */
 export async function goldenExamples(): Promise<Record<string, unknown>> {
   const documents = await documentExamples();
-  return { ...prefixed('documents', documents), ...frameExamples(documents), 'signed-request': await requestExample() };
+  return {
+    ...prefixed('documents', documents),
+    ...prefixed('log-entries', decoyExamples(documents.receipt)),
+    ...frameExamples(documents),
+    'signed-request': await requestExample(),
+  };
 }
 
 async function documentExamples() {
@@ -150,6 +158,35 @@ async function documentExamples() {
     'vantage-report': await signDocument('vantage-report', vantageReportExample(T + 100), validator),
     'log-head': await signDocument('log-head', { height: 1, hash: first.hash, atMs: T + 80 }, machine),
     'log-entry': first,
+  };
+}
+
+/** Bodies of log entries that carry no signature of their own: a commitment to one decoy, and what opens it. */
+function decoyExamples(receipt: DecoyDisclosure['decoys'][number]['receipts'][number]) {
+  const period = Math.floor(T / 3_600_000);
+  const facts = {
+    decoyId: id(20),
+    salt: hash('salt of a decoy'),
+    market: toHex(market.publicKey),
+    rentalId: id(21),
+    grantHash: receipt.body.grantHash,
+    hotkey: receipt.body.hotkey,
+    machineKey: receipt.body.machineKey,
+    units: [receipt.body.unit],
+    startedAtMs: T + 90,
+  };
+  const leaves = [decoyLeaf(facts)];
+  const salt = hash('salt of the hour');
+  const decoy = {
+    facts,
+    endedAtMs: T + 20_200,
+    chargedMicroUsd: '1200',
+    outcome: 'CHECKED',
+    receipts: [receipt],
+  };
+  return {
+    'decoy-commitment': commitToDecoys(period, salt, leaves),
+    'decoys-disclosed': { period, salt, leaves, decoys: [decoy] },
   };
 }
 

@@ -1,5 +1,6 @@
 /** A decoy cannot be invented afterwards, left out, or changed; and a commitment tells nothing, not even whether there was one. */
-import type { DecoyDisclosure, DecoyFacts } from '@celium/contract';
+import { readFileSync } from 'node:fs';
+import type { DecoyCommitment, DecoyDisclosure, DecoyFacts } from '@celium/contract';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { commitToDecoys, decoyLeaf, faultOfDisclosure } from './decoy-commitment.ts';
@@ -54,4 +55,11 @@ test('an hour without decoys has a commitment like any other, and opens to nothi
     }),
     { numRuns: 50 },
   );
+});
+
+test('the example of a disclosure opens the example of a commitment', () => {
+  const read = (kind: string): unknown =>
+    JSON.parse(readFileSync(new URL(`../../../contract/golden/log-entries/${kind}.json`, import.meta.url), 'utf8'));
+  const disclosed = read('decoys-disclosed') as DecoyDisclosure;
+  expect(faultOfDisclosure(read('decoy-commitment') as DecoyCommitment, disclosed)).toBeNull();
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { agentFrame, marketFrame } from '../agent-messages.ts';
 import { canonicalJson } from '../signing.ts';
+import { DECOY_ENTRIES, decoyCommitment, decoyDisclosure } from './decoy.ts';
 import { DOCUMENTS, envelope, signedSchema, type DocumentName } from './envelope.ts';
 import { logEntry } from './log-head.ts';
 
@@ -87,6 +88,19 @@ test('a machine receipt has at most 2 kB, its longest words and figures included
 test('an entry of a log is read without losing anything', () => {
   const entry = withUnknownFields(read('documents/log-entry.json'));
   expect(logEntry.parse(entry)).toEqual(entry);
+});
+
+test.each([
+  [DECOY_ENTRIES.commitment, decoyCommitment],
+  [DECOY_ENTRIES.disclosure, decoyDisclosure],
+])('the body of a %s in a log is read without losing anything', (kind, schema) => {
+  const body = read(`log-entries/${kind}.json`);
+  expect(schema.parse(body)).toEqual(body);
+  expect(schema.parse(withUnknownFields(body))).toEqual(withUnknownFields(body));
+  for (const field of Object.keys(body as object)) {
+    const { [field]: _left, ...less } = body as Record<string, unknown>;
+    expect({ field, ok: schema.safeParse(less).success }).toEqual({ field, ok: false });
+  }
 });
 
 describe('a frame of every kind between agent and market', () => {
