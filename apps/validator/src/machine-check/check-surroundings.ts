@@ -213,10 +213,10 @@ async function lookAtPorts(
     const findings = await probePort(ports, target, seen.length === 0 ? ports.payloadBytes : 0);
     tried.push({ host: mapping.host, reached: findings.reached });
     if (!findings.reached || seen.length > 0) continue;
-    seen.push({ ...findings, coordinates: ports.coordinates });
+    seen.push({ ...findings, coordinates: ports.coordinates, isOwn: true });
     for (const point of ports.vantages()) {
       const report = await askVantage(ports, point, target, ports.payloadBytes);
-      if (report !== null && report.reached) seen.push({ ...report, rttMinMs: report.rttMinMs });
+      if (report !== null && report.reached) seen.push({ ...report, isOwn: false });
     }
   }
   return { tried, seen };

@@ -10,6 +10,8 @@ export const LEAST_BYTES_PER_SECOND = 1_000_000;
 /** One vantage point's findings, and where it says it stands. */
 export interface VantageFindings extends PortFindings {
   coordinates: Coordinates | null;
+  /** Whether it is us. */
+  isOwn: boolean;
 }
 
 const PORT_WORDS = {
@@ -66,8 +68,8 @@ const LOCATION_WORDS = {
 
 /** The location part. */
 export function locationPart(claim: Coordinates | null, seen: readonly VantageFindings[]): MachineParts['location'] {
-  const measured = seen.flatMap(({ rttMinMs, coordinates }): VantageRtt[] =>
-    rttMinMs === null ? [] : [{ rttMinMs, coordinates }],
+  const measured = seen.flatMap(({ rttMinMs, coordinates, isOwn }): VantageRtt[] =>
+    rttMinMs === null ? [] : [{ rttMinMs, coordinates, isOwn }],
   );
   const { verdict, code, distanceKmAtMost, vantages } = judgeLocation(claim, measured);
   return {

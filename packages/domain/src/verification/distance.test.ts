@@ -19,16 +19,26 @@ test('ten milliseconds there and back are at most 1,021 km', () => {
 });
 
 test('a machine in Virginia that says Frankfurt is contradicted by a vantage point in Virginia, and by no other', () => {
-  const near = { rttMinMs: 3, coordinates: VIRGINIA };
-  const far = { rttMinMs: 90, coordinates: FRANKFURT };
+  const near = { rttMinMs: 3, coordinates: VIRGINIA, isOwn: true };
+  const far = { rttMinMs: 90, coordinates: FRANKFURT, isOwn: false };
   expect(judgeLocation(FRANKFURT, [far, near])).toMatchObject({ verdict: 'fail', code: 'LOCATION_CONTRADICTED' });
   expect(judgeLocation(FRANKFURT, [far])).toMatchObject({ verdict: 'pass' });
   expect(judgeLocation(VIRGINIA, [far, near])).toMatchObject({ verdict: 'pass', vantages: 2 });
 });
 
+test('one other vantage point that lies contradicts nobody; two that agree do', () => {
+  const own = { rttMinMs: 1, coordinates: FRANKFURT, isOwn: true };
+  const liar = { rttMinMs: 0, coordinates: VIRGINIA, isOwn: false };
+  expect(judgeLocation(FRANKFURT, [own, liar])).toMatchObject({ verdict: 'pass' });
+  const second = { rttMinMs: 3, coordinates: HELSINKI, isOwn: false };
+  expect(judgeLocation(FRANKFURT, [own, liar, second])).toMatchObject({ code: 'LOCATION_CONTRADICTED' });
+});
+
 test('without a place on either side nothing is contradicted, and the bound is shown all the same', () => {
-  expect(judgeLocation(null, [{ rttMinMs: 10, coordinates: HELSINKI }])).toMatchObject({ code: 'NO_COORDINATES' });
-  const unplaced = judgeLocation(HELSINKI, [{ rttMinMs: 10, coordinates: null }]);
+  expect(judgeLocation(null, [{ rttMinMs: 10, coordinates: HELSINKI, isOwn: true }])).toMatchObject({
+    code: 'NO_COORDINATES',
+  });
+  const unplaced = judgeLocation(HELSINKI, [{ rttMinMs: 10, coordinates: null, isOwn: true }]);
   expect(unplaced).toMatchObject({ verdict: 'not-tested', code: 'NO_COORDINATES' });
   expect(unplaced.distanceKmAtMost).toBeCloseTo(1_021, 0);
   expect(judgeLocation(HELSINKI, [])).toMatchObject({ code: 'NO_ROUND_TRIP', distanceKmAtMost: null });
@@ -47,6 +57,7 @@ test('a machine where it says it is cannot be contradicted, however it delays', 
     fc.property(place, delays, (truth, vantages) => {
       const seen = vantages.map(([coordinates, delayMs]) => ({
         coordinates,
+        isOwn: true,
         rttMinMs: (2 * greatCircleKm(truth, coordinates)) / (299.792_458 / 1.468) + delayMs,
       }));
       expect(judgeLocation(truth, seen).verdict).toBe('pass');

@@ -29,11 +29,15 @@ export function greatCircleKm(a: Coordinates, b: Coordinates): number {
   return 2 * EARTH_RADIUS_KM * Math.asin(Math.sqrt(Math.min(1, h)));
 }
 
-/** A point on the net that measured a round trip; its place is its own word. */
+/** A point on the net that measured a round trip; its place, and for all but our own also the time, is its own word. */
 export interface VantageRtt {
   rttMinMs: number;
   coordinates: Coordinates | null;
+  isOwn: boolean;
 }
+
+/** So many of others have to contradict a place when our own measurement does not: one that lies takes nobody off the market. */
+const OTHERS_TO_CONTRADICT = 2;
 
 export interface LocationVerdict {
   verdict: 'pass' | 'fail' | 'not-tested';
@@ -45,8 +49,8 @@ export interface LocationVerdict {
 }
 
 /**
- * Whether the place that a machine names can be true. It cannot when some vantage point is farther from that place than light could have
- * gone. A machine may delay its answers and so seem farther away than it is, never nearer: a pass says "not contradicted".
+ * Whether the place that a machine names can be true. It cannot when we are farther from that place than light could have
+ * gone, or two other vantage points are. A machine may delay its answers and so seem farther away than it is, never nearer: a pass says "not contradicted".
  */
 export function judgeLocation(claim: Coordinates | null, seen: readonly VantageRtt[]): LocationVerdict {
   if (seen.length === 0)
@@ -55,10 +59,11 @@ export function judgeLocation(claim: Coordinates | null, seen: readonly VantageR
   const placed = seen.filter(({ coordinates }) => coordinates !== null);
   if (claim === null || placed.length === 0)
     return { verdict: 'not-tested', code: 'NO_COORDINATES', distanceKmAtMost: bound, vantages: seen.length };
-  const contradicted = placed.some(
+  const against = placed.filter(
     ({ rttMinMs, coordinates }) =>
       coordinates !== null && greatCircleKm(claim, coordinates) > distanceKmAtMost(rttMinMs) + LOCATION_SLACK_KM,
   );
+  const contradicted = against.some(({ isOwn }) => isOwn) || against.length >= OTHERS_TO_CONTRADICT;
   return {
     verdict: contradicted ? 'fail' : 'pass',
     code: contradicted ? 'LOCATION_CONTRADICTED' : 'OK',
