@@ -2,7 +2,7 @@
 
 import type { FastifyInstance } from 'fastify';
 import { MemoryNonceStore, verifyRequest, type KeySigner } from '@celium/chain';
-import { CeliumError, VALIDATOR_API, vantageAsk } from '@celium/contract';
+import { CeliumError, parseStrangersJson, VALIDATOR_API, vantageAsk } from '@celium/contract';
 import { z } from 'zod';
 import type { VantageDesk } from '../machine-check/vantage.ts';
 import type { ValidatorClock } from '../ports.ts';
@@ -47,10 +47,18 @@ export function addMachineRoutes(app: FastifyInstance, ports: MachineRoutePorts)
       }
       if (!ports.mayAsk(verified.ss58))
         throw new CeliumError('KEY_NOT_DELEGATED', 'A vantage point works for validators with a permit only.');
-      const report = await ports.vantageDesk.answer(vantageAsk.parse(JSON.parse(body.toString('utf8'))));
+      const report = await ports.vantageDesk.answer(vantageAsk.parse(read(body)));
       if (report === null)
         throw new CeliumError('RATE_LIMITED', 'Other questions are being answered; ask again later.');
       return { report };
     });
   });
+}
+
+function read(body: Buffer): unknown {
+  try {
+    return parseStrangersJson(body.toString('utf8'));
+  } catch {
+    throw new CeliumError('BAD_REQUEST', 'the body is no JSON');
+  }
 }

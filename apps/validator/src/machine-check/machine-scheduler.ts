@@ -53,22 +53,33 @@ export interface MachineSchedulerPorts {
 const MAX_AT_ONCE = 2;
 /** A newcomer is listed and rented first. */
 const FIRST_AFTER_MS = 10 * 60_000;
+/** A machine with nothing due is not thought about again before this, or before it is due: thousands of them cost the event loop nothing. */
+const THINK_AGAIN_MS = 5 * 60_000;
 const VERDICTS = 8;
+/** Units of a machine that are asked for in one visit, until one is free. */
+const MAX_UNITS_TRIED = 8;
 
 interface Plan {
   known: KnownMachine;
-  template: Template | null;
+  deploys: boolean;
+  /** Since when it has been due (unix ms). */
+  dueMs: number;
+}
+
+/** What this process knows of a machine besides its records. */
+interface Noted {
+  sinceMs: number;
+  /** The visits that brought nothing since the last that did. */
+  visit: { atMs: number; count: number } | null;
+  jitter: number;
+  thinkAgainMs: number;
 }
 
 export class MachineScheduler {
   readonly #ports: MachineSchedulerPorts;
   readonly #lookAt: LookAt;
   readonly #running = new Map<string, Promise<void>>();
-  /** When a machine was first known to this process (unix ms), and the visits that brought nothing. */
-  readonly #known = new Map<
-    string,
-    { sinceMs: number; visit: { atMs: number; count: number } | null; jitter: number }
-  >();
+  readonly #known = new Map<string, Noted>();
   #week: { number: number; hash: string } | null = null;
 
   constructor(ports: MachineSchedulerPorts, lookAt: LookAt) {
@@ -76,7 +87,7 @@ export class MachineScheduler {
     this.#lookAt = lookAt;
   }
 
-  /** Starts what is due, as far as there is room. Rejects when the chain does not answer. */
+  /** Starts what is due, the longest overdue first, as far as there is room. Rejects when the chain does not answer. */
   async startDue(signal: AbortSignal): Promise<void> {
     if (this.#running.size >= MAX_AT_ONCE) return;
     const block = this.#ports.templates.length === 0 ? null : await this.#ports.finalizedBlock();
@@ -84,17 +95,17 @@ export class MachineScheduler {
     const machines = this.#ports.directory.machines();
     const listed = new Set(machines.map(({ machine }) => machine.machineKey));
     for (const key of this.#known.keys()) if (!listed.has(key)) this.#known.delete(key);
-    for (const known of machines) {
+    const due = machines.flatMap((known) => this.#planOf(known, block?.number ?? 0) ?? []);
+    for (const plan of due.sort((a, b) => a.dueMs - b.dueMs)) {
       if (signal.aborted || this.#running.size >= MAX_AT_ONCE) return;
-      const plan = this.#planOf(known, block?.number ?? 0);
-      if (plan !== null) void this.#start(plan, block?.number ?? 0, signal);
+      void this.#start(plan, block?.number ?? 0, signal);
     }
   }
 
   /** Looks at every machine once, one after another, and deploys a template on each when there are any. */
   async checkAllOnce(signal: AbortSignal): Promise<void> {
     for (const known of this.#ports.directory.machines())
-      if (!signal.aborted) await this.#start({ known, template: this.#drawTemplate() }, 0, signal);
+      if (!signal.aborted) await this.#start({ known, deploys: this.#ports.templates.length > 0, dueMs: 0 }, 0, signal);
   }
 
   /** Waits for the checks that run. */
@@ -104,24 +115,42 @@ export class MachineScheduler {
 
   /** What is due of a machine: a large deploy when its turn has come, else the routine; null for nothing. */
   #planOf(known: KnownMachine, block: number): Plan | null {
-    const { clock, machineBook, receipts, machineIntervals, assignmentOf, checksAll, randomBytes } = this.#ports;
     const { machineKey } = known.machine;
-    const nowMs = clock.unixMs();
+    const nowMs = this.#ports.clock.unixMs();
+    const noted = this.#notedOf(machineKey, nowMs);
+    if (this.#running.has(machineKey) || noted.thinkAgainMs > nowMs) return null;
+    const plan = this.#dueOf(known, noted, block);
+    if (plan.dueMs <= nowMs) return plan;
+    noted.thinkAgainMs = Math.min(plan.dueMs, nowMs + THINK_AGAIN_MS);
+    return null;
+  }
+
+  /** What comes next of a machine, and when; at `Infinity` nothing does. */
+  #dueOf(known: KnownMachine, noted: Noted, block: number): Plan {
+    const { machineBook, receipts, machineIntervals, assignmentOf, checksAll } = this.#ports;
+    const { machineKey } = known.machine;
+    const never = { known, deploys: false, dueMs: Infinity };
+    // Units first: there is nothing around a machine that proves nothing.
+    if (receipts.verdicts(machineKey, 1)[0]?.verdict !== 'pass') return never;
+    const newest = machineBook.verdicts(machineKey, VERDICTS);
+    const firstMs = newest.length === 0 ? noted.sinceMs + FIRST_AFTER_MS : 0;
+    const visitMs = noted.visit === null ? 0 : nextMachineCheckAtMs([], noted.visit, machineIntervals, noted.jitter);
+    const earliestMs = Math.max(firstMs, visitMs);
+    if (this.#isDeployDue(machineKey, block)) return { known, deploys: true, dueMs: earliestMs };
+    if (!(checksAll || isAssigned(assignmentOf(machineKey).place))) return never;
+    const dueMs = nextMachineCheckAtMs(newest, noted.visit, machineIntervals, noted.jitter);
+    return { known, deploys: false, dueMs: Math.max(dueMs, earliestMs) };
+  }
+
+  #notedOf(machineKey: string, nowMs: number): Noted {
     const noted = this.#known.get(machineKey) ?? {
       sinceMs: nowMs,
       visit: null,
-      jitter: (randomBytes(1)[0] ?? 0) / 256,
+      jitter: (this.#ports.randomBytes(1)[0] ?? 0) / 256,
+      thinkAgainMs: 0,
     };
     this.#known.set(machineKey, noted);
-    // Units first: there is nothing around a machine that proves nothing.
-    if (this.#running.has(machineKey) || receipts.verdicts(machineKey, 1)[0]?.verdict !== 'pass') return null;
-    const newest = machineBook.verdicts(machineKey, VERDICTS);
-    const visitMs = noted.visit === null ? 0 : nextMachineCheckAtMs([], noted.visit, machineIntervals, noted.jitter);
-    if (visitMs > nowMs || (newest.length === 0 && noted.sinceMs + FIRST_AFTER_MS > nowMs)) return null;
-    if (this.#isDeployDue(machineKey, block)) return { known, template: this.#drawTemplate() };
-    if (!(checksAll || isAssigned(assignmentOf(machineKey).place))) return null;
-    const dueMs = nextMachineCheckAtMs(newest, noted.visit, machineIntervals, noted.jitter);
-    return dueMs > nowMs ? null : { known, template: null };
+    return noted;
   }
 
   #isDeployDue(machineKey: string, block: number): boolean {
@@ -156,33 +185,40 @@ export class MachineScheduler {
 
   #start(plan: Plan, block: number, signal: AbortSignal): Promise<void> {
     const key = plan.known.machine.machineKey;
-    const check = this.#check(plan, block, signal).finally(() => this.#running.delete(key));
+    const check = this.#check(plan, block, signal)
+      .catch((fault: unknown) => {
+        // What cannot be written down is said, and is no reason to look again at once.
+        this.#noteVisit(key);
+        const detail = fault instanceof Error ? fault.message : String(fault);
+        this.#ports.report({ event: 'step', name: 'machine check', status: 'failed', machineKey: key, detail });
+      })
+      .finally(() => this.#running.delete(key));
     this.#running.set(key, check);
     return check;
   }
 
-  /** Never rejects: a fault of our own is said and the machine visited again later. */
-  async #check({ known, template }: Plan, block: number, signal: AbortSignal): Promise<void> {
-    const { clock, machineBook, report, randomBytes, markets } = this.#ports;
+  #noteVisit(machineKey: string): void {
+    const noted = this.#known.get(machineKey);
+    if (noted !== undefined) noted.visit = { atMs: this.#ports.clock.unixMs(), count: (noted.visit?.count ?? 0) + 1 };
+  }
+
+  /** A fault of our own during the visit is said and the machine visited again later. Rejects when the records cannot be written. */
+  async #check({ known, deploys }: Plan, block: number, signal: AbortSignal): Promise<void> {
+    const { clock, machineBook, report, markets } = this.#ports;
     const { machine } = known;
+    const { machineKey } = machine;
     const startedMs = clock.nowMs();
     const deploy = { block, atMs: clock.unixMs() };
-    if (template !== null) machineBook.noteDeploy(machine.machineKey, { ...deploy, verdict: 'fail' });
-    const unit = machine.units[(randomBytes(1)[0] ?? 0) % machine.units.length] ?? '';
-    let outcome: MachineCheckReport;
-    try {
-      outcome = await this.#lookAt(known, unit, template, signal);
-    } catch (fault) {
-      const code = fault instanceof CeliumError ? fault.code : 'INTERNAL';
-      outcome = { kind: 'void', code, message: fault instanceof Error ? fault.message : String(fault) };
-    }
-    const line = { event: 'machine-check', machineId: machine.machineId, machineKey: machine.machineKey, unit };
+    if (deploys) machineBook.noteDeploy(machineKey, { ...deploy, verdict: 'fail' });
+    const { unit, outcome } = await this.#visit(known, deploys, signal);
+    const noted = this.#known.get(machineKey);
+    const line = { event: 'machine-check', machineId: machine.machineId, machineKey, unit };
     const checkMs = Math.round(clock.nowMs() - startedMs);
-    const noted = this.#known.get(machine.machineKey);
+    if (noted !== undefined) noted.thinkAgainMs = 0;
     if (outcome.kind !== 'checked') {
-      if (noted !== undefined) noted.visit = { atMs: clock.unixMs(), count: (noted.visit?.count ?? 0) + 1 };
+      this.#noteVisit(machineKey);
       // Nothing was deployed on a machine that was busy: the turn stays.
-      if (template !== null && outcome.kind === 'busy') machineBook.forgetDeploy(machine.machineKey);
+      if (deploys && outcome.kind === 'busy') machineBook.forgetDeploy(machineKey);
       const { code, message } = outcome;
       return report({ ...line, verdict: outcome.kind, reason: { code, message }, checkMs });
     }
@@ -190,8 +226,32 @@ export class MachineScheduler {
     const { receipt, auditCpuSeconds } = outcome;
     machineBook.add(receipt, marketsOf(known, markets), clock.unixMs());
     const { verdict, parts, receiptId } = receipt.body;
-    if (template !== null && parts.image.verdict === 'pass')
-      machineBook.noteDeploy(machine.machineKey, { ...deploy, verdict: 'pass' });
+    if (deploys && parts.image.verdict === 'pass') machineBook.noteDeploy(machineKey, { ...deploy, verdict: 'pass' });
     report({ ...line, receiptId, verdict, parts, auditCpuSeconds, checkMs });
+  }
+
+  /** Asks for one unit after another in an order that nobody foresees, until one is free. A template that a refusal has given away is not used. */
+  async #visit(
+    known: KnownMachine,
+    deploys: boolean,
+    signal: AbortSignal,
+  ): Promise<{ unit: string; outcome: MachineCheckReport }> {
+    const left = [...known.machine.units];
+    for (let tried = 1; ; tried += 1) {
+      const index = Buffer.from(this.#ports.randomBytes(4)).readUInt32BE() % left.length;
+      const unit = left.splice(index, 1)[0] ?? '';
+      const outcome = await this.#lookOnce(known, unit, deploys ? this.#drawTemplate() : null, signal);
+      const isLast = left.length === 0 || tried >= MAX_UNITS_TRIED || signal.aborted;
+      if (outcome.kind !== 'busy' || isLast) return { unit, outcome };
+    }
+  }
+
+  async #lookOnce(...ask: Parameters<LookAt>): Promise<MachineCheckReport> {
+    try {
+      return await this.#lookAt(...ask);
+    } catch (fault) {
+      const code = fault instanceof CeliumError ? fault.code : 'INTERNAL';
+      return { kind: 'void', code, message: fault instanceof Error ? fault.message : String(fault) };
+    }
   }
 }
