@@ -393,6 +393,7 @@ function frameExamples(documents: Awaited<ReturnType<typeof documentExamples>>):
     { type: 'hello', ...identity, version: '0.1.0', manifest, leases: [lease], units: [UNIT] },
     { type: 'heartbeat', ...identity, leases: [lease] },
     { type: 'lease-status', ...identity, lease: gone },
+    { type: 'inventory', inventory: documents.inventory },
     { type: 'grant', grant: documents.grant },
     { type: 'lease-refusal', refusal: documents['lease-refusal'] },
     { type: 'command-result', leaseId: id(2), sequence: 4, ok: true },

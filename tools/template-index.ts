@@ -121,7 +121,10 @@ async function main(args: readonly string[]): Promise<number> {
   };
   if (answer.Id === undefined) throw new Error(`the engine makes no container of ${image}: ${answer.message}`);
   try {
-    const { files, imageBytes } = await indexTar(await call(socket, 'GET', `/containers/${answer.Id}/export`));
+    const tar = await call(socket, 'GET', `/containers/${answer.Id}/export`);
+    const { files, imageBytes } = await indexTar(tar);
+    // What pads the end of a tar is not read; a stream left open would keep this program alive.
+    tar.destroy();
     const index: TemplateIndex = { form: TEMPLATE_INDEX_FORM, name, image, imageBytes, files };
     process.stdout.write(`${JSON.stringify(index)}\n`);
   } finally {

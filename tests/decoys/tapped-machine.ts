@@ -70,6 +70,8 @@ export class TappedMachine {
       desk,
       reconciler,
       store,
+      // A host that cannot be looked at: its links go on without.
+      inventory: { read: () => Promise.reject(new Error('no inventory here')) },
       readLogs: (podId) => agent.engine.readLogs(podId),
       clock: systemClock,
       randomBytes: (length) => new Uint8Array(randomBytes(length)),

@@ -10,7 +10,7 @@ import {
   type ApplicationText,
 } from '@stricli/core';
 import { CeliumError } from '@celium/contract';
-import { lsCommand } from './commands/offers.ts';
+import { lsCommand, offerCommand } from './commands/offers.ts';
 import { loginCommand, signupCommand } from './commands/account.ts';
 import { COMPLETE_ROUTE, completionRoutes } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
@@ -72,6 +72,7 @@ export function makeApplication(options: { json?: boolean; trace?: boolean } = {
       routes: {
         demo: demoCommand,
         ls: lsCommand,
+        offer: offerCommand,
         up: upCommand,
         ps: psCommand,
         ssh: sshCommand,

@@ -14,6 +14,8 @@ export const AGENT_SOCKET_PATH = '/v1/agent/socket';
 export const AGENT_SOCKET_PROTOCOL = 'celium-agent-1';
 /** How often an agent sends a heartbeat, in milliseconds. */
 export const HEARTBEAT_INTERVAL_MS = 10_000;
+/** How often an agent tells its markets what its host is like, in milliseconds; what is twice as old says nothing any more. */
+export const INVENTORY_INTERVAL_MS = 900_000;
 /** Largest frame either side accepts, in bytes (a manifest of 1,000 machines fits). */
 export const MAX_FRAME_BYTES = 1_310_720;
 
@@ -55,6 +57,8 @@ export const agentFrame = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('heartbeat'), ...agentIdentity, leases: z.array(leaseStatus).max(1_000) }),
   /** Sent at once when a lease's state changes. */
   z.looseObject({ type: z.literal('lease-status'), ...agentIdentity, lease: leaseStatus }),
+  /** What the agent sees of its host, soon after the `welcome` and every `INVENTORY_INTERVAL_MS` after that: hints, from which the market makes alarms. */
+  z.looseObject({ type: z.literal('inventory'), inventory: signedSchema('inventory') }),
   z.looseObject({ type: z.literal('grant'), grant: signedSchema('grant') }),
   z.looseObject({ type: z.literal('lease-refusal'), refusal: signedSchema('lease-refusal') }),
   z.looseObject({

@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { keyFromUri, toHex } from '@celium/chain';
-import type { MarketFrame } from '@celium/contract';
+import { readFileSync } from 'node:fs';
+import type { MarketFrame, Signed } from '@celium/contract';
 import { systemClock } from '../clock.ts';
 import { silentLog } from '../log.ts';
 import type { OwnManifest } from '../manifest/manifest-source.ts';
@@ -15,7 +16,9 @@ const CLOCK_OFF_MS = 5 * 60_000;
 let agent: AgentInMemory;
 let market: TestMarket;
 let links: MarketLinks;
+let readInventory: () => Promise<Signed<'inventory'>>;
 beforeEach(async () => {
+  readInventory = () => Promise.reject(new Error('nobody looks'));
   agent = new AgentInMemory();
   await agent.start();
 });
@@ -39,6 +42,7 @@ async function connect(now?: () => number): Promise<void> {
     desk: agent.desk,
     reconciler: agent.reconciler,
     store: agent.store,
+    inventory: { read: () => readInventory() },
     readLogs: (podId) => agent.engine.readLogs(podId),
     clock: systemClock,
     randomBytes: (length) => new Uint8Array(randomBytes(length)),
@@ -112,3 +116,19 @@ test('an ended lease is told until the market has taken note', async () => {
   await market.listen();
   expect((await market.frame('hello')).leases).toEqual([]);
 });
+
+test('a market that takes us in is told what the host is like; a host that cannot be looked at loses no market', async () => {
+  const golden = new URL('../../../../packages/contract/golden/documents/inventory.json', import.meta.url);
+  const inventory = JSON.parse(readFileSync(golden, 'utf8')) as Signed<'inventory'>;
+  await connect();
+  const hello = await market.frame('hello');
+  market.send(welcome());
+  readInventory = async () => inventory;
+  market.send(welcome());
+  expect(await market.frame('inventory')).toEqual({ type: 'inventory', inventory });
+  expect(market.frames.filter(({ type }) => type === 'hello')).toEqual([hello]);
+});
+
+function welcome(): MarketFrame {
+  return { type: 'welcome', marketKey: market.toldKey, marketTimeMs: Date.now(), heartbeatIntervalMs: 10_000 };
+}

@@ -9,6 +9,7 @@ import {
   AGENT_SOCKET_PATH,
   AGENT_SOCKET_PROTOCOL,
   HEARTBEAT_INTERVAL_MS,
+  INVENTORY_INTERVAL_MS,
   MAX_FRAME_BYTES,
   marketFrame,
   parseStrangersJson,
@@ -41,6 +42,8 @@ export interface MarketLinkPorts {
   desk: LeaseDesk;
   reconciler: Reconciler;
   store: LeaseStore;
+  /** What the host is like, signed. */
+  inventory: { read(): Promise<Signed<'inventory'>> };
   /** The newest lines of a pod's output. */
   readLogs: (podId: string, tailLines: number, maxBytes: number) => Promise<string>;
   clock: Clock;
@@ -59,6 +62,7 @@ export class MarketLink {
   #retryMs = FIRST_RETRY_MS;
   #cancelRetry: CancelTimer = () => undefined;
   #cancelBeat: CancelTimer = () => undefined;
+  #cancelInventory: CancelTimer = () => undefined;
   #heardMs = 0;
 
   /** `market.key` is the market's public key (hex): the authority of its requests and the audience of ours. */
@@ -84,6 +88,7 @@ export class MarketLink {
     this.#stopped = true;
     this.#cancelRetry();
     this.#cancelBeat();
+    this.#cancelInventory();
     this.#socket?.close(1001, 'the agent ends');
     this.#socket?.terminate();
   }
@@ -161,6 +166,7 @@ export class MarketLink {
     this.#open = false;
     this.#socket = null;
     this.#cancelBeat();
+    this.#cancelInventory();
     if (wasOpen) this.#ports.log.warn({ market: this.url, why }, 'market connection lost');
     if (atOnce) return void this.#connect(true);
     const jitter = 0.5 + (this.#ports.randomBytes(1)[0] ?? 0) / 512;
@@ -194,6 +200,7 @@ export class MarketLink {
         }
         // Only a market that takes us in resets the wait: one that opens and closes at once is not pressed.
         this.#retryMs = FIRST_RETRY_MS;
+        this.#inventoryLater(0);
         return;
       case 'lease-request': {
         const answer = await desk.request(frame.request, this.key);
@@ -262,6 +269,19 @@ export class MarketLink {
       this.#socket?.ping();
       this.#send({ type: 'heartbeat', ...this.#who(), leases: this.#ownStatuses() });
       this.#beatLater(HEARTBEAT_INTERVAL_MS);
+    });
+  }
+
+  /** Tells what the host is like, now and then: a host that cannot be looked at is no reason to say nothing else. */
+  #inventoryLater(delayMs: number): void {
+    const { clock, inventory, log } = this.#ports;
+    this.#cancelInventory();
+    this.#cancelInventory = clock.after(delayMs, () => {
+      this.#inventoryLater(INVENTORY_INTERVAL_MS);
+      inventory.read().then(
+        (signed) => this.#send({ type: 'inventory', inventory: signed }),
+        (fault: unknown) => log.warn({ market: this.url, fault: explain(fault) }, 'the inventory could not be taken'),
+      );
     });
   }
 

@@ -116,12 +116,24 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
   const publicLog = new SqliteLog(join(options.stateDir, 'log.sqlite'));
   const grantLog = new GrantLog({ identity, store, log: publicLog, clock, report: log });
   const nonces = new SqliteNonceStore(join(options.stateDir, 'nonces.sqlite'), { now: clock.nowMs });
+  const nvml = new NvmlProcess(NVIDIA_PLACES);
+  const inventory = new HostInventory({
+    identity,
+    machineId: () => manifest.current.machine.machineId,
+    openLeases: () => new Set(store.open().map((record) => record.leaseId)),
+    socket,
+    diskFolder: readablePath([facts.dataRoot, options.stateDir]),
+    nvml,
+    clock,
+    log,
+  });
   const links = new MarketLinks({
     identity,
     manifest: () => manifest.current,
     desk,
     reconciler,
     store,
+    inventory,
     readLogs: (podId, lines, maxBytes) => engine.readLogs(podId, lines, maxBytes),
     clock,
     randomBytes: (length) => new Uint8Array(randomBytes(length)),
@@ -134,17 +146,6 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
   });
   reconciler.onRegrant((record) => links.tellGrant(record));
 
-  const nvml = new NvmlProcess(NVIDIA_PLACES);
-  const inventory = new HostInventory({
-    identity,
-    machineId: () => manifest.current.machine.machineId,
-    openLeases: () => new Set(store.open().map((record) => record.leaseId)),
-    socket,
-    diskFolder: readablePath([facts.dataRoot, options.stateDir]),
-    nvml,
-    clock,
-    log,
-  });
   const api = makeApi({
     identity,
     tls,

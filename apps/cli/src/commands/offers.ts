@@ -1,12 +1,14 @@
-/** `celium ls`: what there is to rent. */
+/** `celium ls` and `celium offer`: what there is to rent, and all that is known of one machine. */
 
 import { buildCommand } from '@stricli/core';
 import type { Offer } from '@celium/contract';
 import type { CliContext } from '../context.ts';
 import { connectAsStranger } from '../market/connect.ts';
+import { findOffer } from '../market/match-id.ts';
 import { formatAge, formatBytes, formatUsd, shortId } from '../output/format.ts';
 import { writeResult } from '../output/result.ts';
-import { formatTable } from '../output/table.ts';
+import { describeHostAlarms, describeMachineCheck } from '../output/machine-view.ts';
+import { formatFields, formatTable } from '../output/table.ts';
 import { clientFlags, describe, parseDollars, type ClientFlags } from './flags.ts';
 
 interface Flags extends ClientFlags {
@@ -94,4 +96,48 @@ function describeOffers(offers: readonly Offer[], nowMs: number, all: boolean): 
     ],
     rows,
   );
+}
+
+export const offerCommand = buildCommand<ClientFlags, [string], CliContext>({
+  async func(flags, typed) {
+    const offer = await findOffer(connectAsStranger(this, flags.market), typed);
+    writeResult(this, flags.json, offer, () => describeOffer(offer, this.nowMs()));
+  },
+  parameters: {
+    flags: clientFlags,
+    positional: {
+      kind: 'tuple',
+      parameters: [{ parse: String, placeholder: 'offer', brief: 'Id of an offer, or the beginning of it' }],
+    },
+  },
+  docs: {
+    brief: 'Show all that is known of an offer’s machine',
+    fullDescription: describe(
+      'Shows what was measured of the units, what validators found of disk, deploys, ports, network and location, each with its date and the reason of a failure, and alarms that the host raises about itself.',
+      [
+        ['celium offer 3f2a9c1e', 'by the id that `celium ls` shows'],
+        ['celium offer 3f2a9c1e --json', 'with every figure of the receipts'],
+      ],
+    ),
+  },
+});
+
+function describeOffer(offer: Offer, nowMs: number): string {
+  const { host } = offer;
+  const verified = `${offer.verdict === 'fail' ? 'failed' : 'passed'} ${formatAge(offer.verifiedAtMs, nowMs)}`;
+  const fields = formatFields([
+    ['offer', offer.offerId],
+    ['machine', `${offer.machineId} of ${offer.hotkey}`],
+    ['class', offer.class ?? 'not measured yet'],
+    ['units', `${offer.units.join(', ')} (${offer.freeUnits} free)`],
+    ['price', `${formatUsd(offer.priceMicroUsdPerUnitHour)} per unit and hour`],
+    ['host', `${host.cpuCores} cores, ${formatBytes(host.memoryBytes)} memory, ${formatBytes(host.diskBytes)} disk`],
+    ['location', host.location ?? '-'],
+    ['online', offer.online ? 'yes' : 'no'],
+    ['verdict', offer.verdict === null ? 'not verified yet' : verified],
+    ...(offer.unitConflict === null ? [] : [['conflict', offer.unitConflict.message] as const]),
+    ['notice', offer.notice],
+  ]);
+  const alarms = describeHostAlarms(offer.hostAlarms, nowMs, (alarm) => alarm.concernsRenters);
+  return `${fields}\n${describeMachineCheck(offer.machineCheck, nowMs)}\n${alarms}`;
 }

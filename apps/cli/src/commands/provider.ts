@@ -3,11 +3,13 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildCommand, buildRouteMap } from '@stricli/core';
+import { printable } from '@celium/domain';
 import { createClient } from '@celium/sdk';
 import type { CliContext } from '../context.ts';
 import { marketUrlOf } from '../market/connect.ts';
 import { formatUsd } from '../output/format.ts';
 import { openProgressView, type ProgressView } from '../output/progress-view.ts';
+import { describeHostAlarms, describeMachineCheck } from '../output/machine-view.ts';
 import { answersInJson, writeResult } from '../output/result.ts';
 import { formatFields } from '../output/table.ts';
 import { runInForeground } from '../programs/foreground.ts';
@@ -302,20 +304,20 @@ const statusCommand = buildCommand<PlaceFlags, [], CliContext>({
     writeResult(this, flags.json, status, () =>
       record === null
         ? `No agent runs from ${state}. \`celium provider join\` offers this machine.\n`
-        : describeStatus(status),
+        : describeStatus(status, this.nowMs()),
     );
   },
   parameters: { flags: { json: jsonFlag, market: clientFlags.market, state: stateFlag } },
   docs: {
     brief: 'Show how this machine does',
     fullDescription: describe(
-      'Shows whether the agent runs, what runs in it, and what its markets and the chain say of it.',
+      'Shows whether the agent runs, what runs in it, and what its markets and the chain say of it: verdicts with their figures and reasons, and alarms of this host.',
       [['celium provider status', '']],
     ),
   },
 });
 
-function describeStatus(status: MachineStatus): string {
+function describeStatus(status: MachineStatus, nowMs: number): string {
   const views = status.offers.map((view) => {
     if (view.online === null) return [view.market, view.detail] as const;
     const verified = `${view.verdict ?? 'not verified yet'}${view.class === null ? '' : ` as ${view.class}`}`;
@@ -326,13 +328,20 @@ function describeStatus(status: MachineStatus): string {
     ] as const;
   });
   const subnet = `subnet ${status.netuid ?? '?'}`;
-  return formatFields([
+  const fields = formatFields([
     ['machine', status.machineId ?? '-'],
     ['agent', status.running ? `runs (process ${status.pid})` : 'does not run'],
     ['pods', status.pods === null ? 'unknown: the engine does not answer' : String(status.pods)],
     ['uid', status.uid === null ? `none on ${subnet}: no emission` : `${status.uid} on ${subnet}`],
     ...views,
   ]);
+  const seen = status.offers
+    .filter(({ online }) => online !== null)
+    .map(({ market, machineCheck, hostAlarms }) => {
+      const heading = status.offers.length === 1 ? '' : `${printable(market)}\n`;
+      return `\n${heading}${describeMachineCheck(machineCheck, nowMs)}\n${describeHostAlarms(hostAlarms, nowMs)}`;
+    });
+  return `${fields}${seen.join('')}`;
 }
 
 /** What a join noted while it runs; null when none runs. */

@@ -1,6 +1,7 @@
 /** How a machine does: by its own record, the engine, its markets and the chain. What does not answer is said to be unknown. */
 
 import { connectChain } from '@celium/chain';
+import type { Offer } from '@celium/contract';
 import type { Client } from '@celium/sdk';
 import { listContainers } from '../engine/containers.ts';
 import { isCliProcess } from '../programs/alive.ts';
@@ -16,6 +17,9 @@ export interface MarketView {
   class: string | null;
   freeUnits: number;
   priceMicroUsdPerUnitHour: string | null;
+  /** What validators found around the units, and what the host raises about itself; null when nothing is known. */
+  machineCheck: Offer['machineCheck'];
+  hostAlarms: Offer['hostAlarms'];
 }
 
 export interface MachineStatus {
@@ -75,13 +79,23 @@ async function readRegistration(record: MachineRecord): Promise<{ uid: number | 
 }
 
 async function viewOf(market: string, machineKey: string, client: Client): Promise<MarketView> {
-  const unknown = { market, online: null, verdict: null, class: null, freeUnits: 0, priceMicroUsdPerUnitHour: null };
+  const unknown = {
+    market,
+    online: null,
+    verdict: null,
+    class: null,
+    freeUnits: 0,
+    priceMicroUsdPerUnitHour: null,
+    machineCheck: null,
+    hostAlarms: null,
+  };
   try {
     const { offers } = await client.call('listOffers', { query: { rentable: 'false', limit: 1_000 } });
     const offer = offers.find((one) => one.machineKey === machineKey);
     if (offer === undefined) return { ...unknown, detail: 'does not list this machine' };
-    const { online, verdict, freeUnits, priceMicroUsdPerUnitHour } = offer;
-    return { market, online, detail: '', verdict, class: offer.class, freeUnits, priceMicroUsdPerUnitHour };
+    const { online, verdict, freeUnits, priceMicroUsdPerUnitHour, machineCheck, hostAlarms } = offer;
+    const shown = { verdict, class: offer.class, freeUnits, priceMicroUsdPerUnitHour, machineCheck, hostAlarms };
+    return { market, online, detail: '', ...shown };
   } catch (fault) {
     return { ...unknown, detail: fault instanceof Error ? fault.message : String(fault) };
   }

@@ -28,6 +28,7 @@ export const SAMPLE_OFFER: Offer = {
   receiptId: '4be1c0de-51b4-4a53-9a55-0b6b1f1f2b22',
   measured: { class: 'CPU', proofMs: 9_000 },
   machineCheck: null,
+  hostAlarms: null,
   host: { cpuCores: 2, memoryBytes: 24_000_000_000, diskBytes: 80_000_000_000, location: 'Helsinki\u001b[31m' },
   unitConflict: null,
   notice: 'The owner of this machine can read its memory and disk.',

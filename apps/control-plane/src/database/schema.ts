@@ -124,6 +124,12 @@ export interface Database {
     validator: string;
     findings: Json;
   };
+  host_alarms: {
+    machine_key: string;
+    taken_at_ms: Int8;
+    received_at_ms: Int8;
+    alarms: Json;
+  };
   rentals: RentalsTable;
   unit_reservations: {
     rental_id: string;

@@ -19,6 +19,7 @@ import type { MarketMoment } from '@celium/domain';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { namedDatabaseFault, type MarketDatabase } from '../database/market-database.ts';
 import type { MarketPorts } from '../ports.ts';
+import { acceptInventory } from './host-alarms.flow.ts';
 import { closeSession, keepSession, openSession } from './machines.store.ts';
 import { acceptManifest, type ManifestParts } from './manifests.flow.ts';
 import type { AgentSession, AgentSessions } from './sessions.ts';
@@ -216,6 +217,8 @@ class Connection {
       case 'lease-status':
         return events.onStatuses(session, [frame.lease], received);
       // Documents go on as they came: a schema drops fields that it does not know, and the signature covers them.
+      case 'inventory':
+        return acceptInventory(this.#parts, session, raw['inventory']);
       case 'grant':
         return events.onGrant(session, raw['grant']);
       case 'lease-refusal':

@@ -45,6 +45,7 @@ export function showOffer(offer: OfferRow): Offer {
     receiptId: offer.receiptId,
     measured: offer.measured,
     machineCheck: offer.machineCheck,
+    hostAlarms: offer.hostAlarms,
     unitConflict:
       offer.unitConflict === null
         ? null

@@ -1,10 +1,13 @@
 /** Offers in PostgreSQL. The terms of an offer never change: other terms close it and open another. */
-import type { Offer } from '@celium/contract';
+import { INVENTORY_INTERVAL_MS, type Offer } from '@celium/contract';
 import {
   MACHINE_RECEIPT_VALID_MS,
   RECEIPT_VALID_MS,
+  concernsRenters,
   conflictOfUnits,
+  trustOf,
   weakestGpuClass,
+  type HostAlarm,
   type UnitConflict,
   type UnitStanding,
 } from '@celium/domain';
@@ -38,9 +41,14 @@ export interface OfferRow extends OfferTerms {
   measured: Record<string, number | string> | null;
   /** What is known of the machine's disk, deploys, ports, network and location. */
   machineCheck: Offer['machineCheck'];
+  /** What the machine's newest inventory gives reason to look at. */
+  hostAlarms: Offer['hostAlarms'];
   /** What the registry of GPUs has against a unit of it. */
   unitConflict: UnitConflict | null;
 }
+
+/** Alarms of an inventory that is older than this say nothing any more, in milliseconds. */
+const ALARMS_VALID_MS = 2 * INVENTORY_INTERVAL_MS;
 
 /** Closes the open offer of a machine when its terms are others, and opens one with these. */
 export async function saveOffer(
@@ -103,7 +111,9 @@ export async function readOffers(db: Queries, nowMs: number, offerId?: string): 
       (select json_agg(json_build_object('part', p.part, 'verdict', p.verdict, 'testedAtMs', p.tested_at_ms,
           'receiptId', p.receipt_id, 'validator', p.validator, 'findings', p.findings) order by p.part)
         from machine_part_verdicts p where p.machine_key = o.machine_key
-          and p.tested_at_ms >= ${nowMs - MACHINE_RECEIPT_VALID_MS}::bigint) as machine_parts
+          and p.tested_at_ms >= ${nowMs - MACHINE_RECEIPT_VALID_MS}::bigint) as machine_parts,
+      (select json_build_object('seenAtMs', h.received_at_ms, 'alarms', h.alarms) from host_alarms h
+        where h.machine_key = o.machine_key and h.received_at_ms >= ${nowMs - ALARMS_VALID_MS}::bigint) as host_alarms
     from offers o join machines m using (machine_key) left join agent_sessions s using (machine_key)
     where o.closed_at_ms is null and m.revoked_at_ms is null and ${which}`.execute(db);
   const standings = await standingsInConflict(db, [...new Set(rows.flatMap(({ units }) => units))], nowMs);
@@ -133,6 +143,7 @@ interface RawOffer {
   taken: string[];
   verdicts: UnitVerdict[] | null;
   machine_parts: PartVerdict[] | null;
+  host_alarms: { seenAtMs: number; alarms: HostAlarm[] } | null;
 }
 
 interface PartVerdict {
@@ -182,8 +193,15 @@ function fromRow(row: RawOffer, standings: ReadonlyMap<string, UnitStanding>): O
     receiptId: shown?.receiptId ?? null,
     measured: shown?.measured ?? null,
     machineCheck,
+    hostAlarms: hostAlarmsOf(row.host_alarms),
     unitConflict: conflictOfUnits(row.units, { hotkey: row.hotkey, machineKey: row.machine_key }, standings),
   };
+}
+
+function hostAlarmsOf(seen: RawOffer['host_alarms']): Offer['hostAlarms'] {
+  if (seen === null) return null;
+  const alarms = seen.alarms.map((alarm) => ({ ...alarm, concernsRenters: concernsRenters(alarm.code) }));
+  return { seenAtMs: seen.seenAtMs, watched: trustOf('pass', seen.alarms) === 'watched', alarms };
 }
 
 /** Null when no part was tested lately; one failed part fails the machine. */

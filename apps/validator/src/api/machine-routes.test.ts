@@ -2,7 +2,6 @@
 
 import { randomBytes } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { keyFromUri, RequestSigner, signDocument, toHex, type KeyPair } from '@celium/chain';
 import { VALIDATOR_API, type VantageAsk } from '@celium/contract';

@@ -94,20 +94,6 @@ test(
   },
 );
 
-test(
-  'a pod that leaves published ports closed fails the ports, though Docker takes the connections',
-  { timeout: 240_000 },
-  async () => {
-    await cheatWith('closed-ports');
-    const body = await look(null);
-    expect(body.verdict).toBe('fail');
-    expect(body.parts.ports).toMatchObject({ verdict: 'fail', code: 'PORT_CLOSED', tried: 8, reached: 1 });
-    expect(body.parts.ports.message).toMatch(/^a published port does not lead into the pod: \d+$/);
-    expect(body.parts.storage).toMatchObject({ verdict: 'pass', code: 'OK' });
-    await machine.untilEmpty();
-  },
-);
-
 test('a sparse file fails the storage by its data', { timeout: 240_000 }, async () => {
   await cheatWith('sparse-file');
   const body = await look(null);

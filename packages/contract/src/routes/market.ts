@@ -56,6 +56,25 @@ export const offer = z.object({
       ),
     })
     .nullable(),
+  /**
+   * What the machine's own inventory gives reason to look at, and when it came; null when none came lately. Its figures are the host's own word: an
+   * alarm may lower trust, its absence grants nothing. `watched`: there is one that bears on what a renter gets.
+   */
+  hostAlarms: z
+    .object({
+      seenAtMs: unixMs,
+      watched: z.boolean(),
+      alarms: z.array(
+        z.object({
+          code: z.string().max(32),
+          unit: unitId.nullable(),
+          detail: z.string().max(200),
+          /** Whether a renter should know of it before renting. */
+          concernsRenters: z.boolean(),
+        }),
+      ),
+    })
+    .nullable(),
   /** Why a GPU of this offer does not count for it, so that it cannot be rented; null when nothing is known against it. */
   unitConflict: z.object({ state: z.enum(['contested', 'spoofed', 'held-elsewhere']), message: z.string() }).nullable(),
   host: z.looseObject({ cpuCores: z.int(), memoryBytes: z.int(), diskBytes: z.int(), location: z.string().optional() }),

@@ -80,6 +80,14 @@ const SERIOUS: ReadonlySet<HostAlarmCode> = new Set([
   'XID_EVENTS',
 ]);
 
+/** Alarms that concern the provider and the market only: nothing that a renter gets is less for them. */
+const NOT_FOR_RENTERS: ReadonlySet<HostAlarmCode> = new Set(['LEAKED_CONTAINER', 'DRIVER_OLD', 'CLOCK_SKEW']);
+
+/** Whether a renter should know of an alarm before renting. */
+export function concernsRenters(code: HostAlarmCode): boolean {
+  return !NOT_FOR_RENTERS.has(code);
+}
+
 /** NVIDIA's oldest production branch that still gets fixes; CUDA 12 needs 525 at least. */
 export const OLDEST_DRIVER_BRANCH = 535;
 /** A clock further off than this makes signed requests fail and documents look old, in milliseconds. */

@@ -1,0 +1,110 @@
+/** What people see of a machine besides its units: figures with dates, the reasons of failures, alarms, and nothing that steers their terminal. */
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Offer } from '@celium/contract';
+import { printableLines } from '@celium/domain';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startMarketServer, type MarketServer } from '../testing/market-server.ts';
+import { SAMPLE_OFFER, SAMPLE_TIME_MS } from '../testing/samples.ts';
+import { runCelium } from '../testing/terminal.ts';
+
+const HOUR_MS = 3_600_000;
+const part = {
+  receiptId: SAMPLE_OFFER.receiptId ?? '',
+  validator: SAMPLE_OFFER.hotkey,
+  testedAtMs: SAMPLE_TIME_MS - 2 * HOUR_MS,
+};
+const passed = { ...part, verdict: 'pass' as const, code: 'OK' };
+const SEEN: Offer = {
+  ...SAMPLE_OFFER,
+  verdict: 'fail',
+  machineCheck: {
+    verdict: 'fail',
+    parts: {
+      storage: {
+        ...part,
+        verdict: 'fail',
+        code: 'DISK_WRONG_DATA',
+        message: 'what was read is not what was written\u001b[2J',
+        figures: { bytesWritten: 1_073_741_824, bytesRead: 4_194_304, readP50Ms: 0.4, readP90Ms: 0.9, readP99Ms: 1.2 },
+      },
+      image: { ...passed, message: '', figures: { imageBytes: 12_000_000_000, deployMs: 200_000 } },
+      ports: { ...passed, message: '', figures: { tried: 8, reached: 8, rangeReached: 24, rangePorts: 100 } },
+      network: {
+        ...passed,
+        message: 'one vantage point: the validator alone',
+        figures: { upBytesPerSecond: 12_000_000, downBytesPerSecond: 30_000_000, vantages: 1 },
+      },
+    },
+  },
+  hostAlarms: {
+    seenAtMs: SAMPLE_TIME_MS - 60_000,
+    watched: true,
+    alarms: [
+      {
+        code: 'LEAKED_CONTAINER',
+        unit: null,
+        detail: '2 containers of the agent have no open lease',
+        concernsRenters: false,
+      },
+      { code: 'ECC_ERRORS', unit: 'GPU-5f3b0a1c', detail: '3 uncorrected memory errors\u202e', concernsRenters: true },
+    ],
+  },
+};
+
+let home: string;
+let market: MarketServer;
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'celium-machine-view-'));
+});
+afterEach(async () => {
+  await market.close();
+  rmSync(home, { recursive: true });
+});
+
+const show = (...argv: string[]) => runCelium([...argv, '--market', market.url], { home, isTerminal: true });
+
+test('an offer shows each part that was tested with its date, its figures and its reason, and what a renter should know of its host', async () => {
+  market = await startMarketServer({ listOffers: () => ({ offers: [SEEN] }) });
+  const { stdout, status } = await show('offer', '3f2a');
+  expect(status).toBe(0);
+  await expect(stdout).toMatchFileSnapshot('golden/offer.txt');
+  expect(stdout).toBe(printableLines(stdout));
+  expect(stdout).not.toContain('LEAKED_CONTAINER');
+});
+
+test('an offer of a machine that nobody looked at says so', async () => {
+  market = await startMarketServer({ getOffer: () => SAMPLE_OFFER });
+  const { stdout } = await show('offer', SAMPLE_OFFER.offerId);
+  expect(stdout).toContain(
+    'No validator has looked at disk, deploys, ports, network and location of this machine yet.',
+  );
+  expect(stdout).toContain('The host has told nothing of itself lately.');
+});
+
+test('a provider sees the same of the own machine, and every alarm of the host', async () => {
+  market = await startMarketServer({ listOffers: () => ({ offers: [SEEN] }) });
+  const state = join(home, 'agent');
+  const nowhere = join(home, 'nothing-here.sock');
+  mkdirSync(state);
+  const record = {
+    pid: 2 ** 30,
+    machineId: SEEN.machineId,
+    machineKey: SEEN.machineKey,
+    hotkeyFile: join(home, 'hotkey'),
+    hotkey: SEEN.hotkey,
+    socket: nowhere,
+    marketUrls: [market.url],
+    chainUrl: 'http://127.0.0.1:1',
+  };
+  writeFileSync(join(state, 'join.json'), JSON.stringify(record));
+  const { stdout } = await show('provider', 'status', '--state', state);
+  expect(stdout).toContain('DISK_WRONG_DATA: what was read is not what was written?[2J');
+  expect(stdout).toContain('2026-09-21 12:13:20 (2 h ago)');
+  expect(stdout).toMatch(/LEAKED_CONTAINER +host +2 containers/);
+  expect(stdout).toMatch(/ECC_ERRORS +GPU-5f3b0a1c +3 uncorrected memory errors\?/);
+  expect(stdout).toContain('This machine is watched');
+  expect(stdout).toBe(printableLines(stdout));
+});
