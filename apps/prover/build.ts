@@ -30,6 +30,8 @@ export const POD_CHEATS = [
   'no-disk',
   'slow-disk',
   'closed-ports',
+  'hollow-transfers',
+  'late-echoes',
   'swapped-image',
 ] as const;
 export type PodCheat = (typeof POD_CHEATS)[number];

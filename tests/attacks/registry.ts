@@ -23,4 +23,5 @@ export const FAMILIES: Readonly<Record<string, () => Promise<{ family: AttackFam
   'real-time-relay': () => import('./real-time/relay.ts'),
   'real-time-identity': () => import('./real-time/identity.ts'),
   'real-time-change': () => import('./real-time/change.ts'),
+  'real-time-surroundings': () => import('./real-time/surroundings.ts'),
 };

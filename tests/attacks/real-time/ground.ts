@@ -13,6 +13,7 @@ import {
   DevchainClient,
   DevchainStore,
   keyFromUri,
+  type KeyPair,
   RAO_PER_TAO,
   serializeSecretKeyfile,
   serveDevchain,
@@ -106,12 +107,26 @@ export class Ground {
     await rm(this.folder, { recursive: true, force: true });
   }
 
+  /** The validator's own key, for whoever runs its code without its program. */
+  get validator(): KeyPair {
+    return this.#keyOf('validator');
+  }
+
+  /** The newest block that is final. */
+  async finalizedBlock(): Promise<{ number: number; hash: string }> {
+    return (await new DevchainClient(this.#chain).heads()).finalized;
+  }
+
   get hotkeyFile(): string {
     return join(this.folder, 'hotkey-validator');
   }
 
+  #keyOf(name: string): KeyPair {
+    return keyFromUri(`//${name}-${this.folder.slice(-6)}`);
+  }
+
   async #addValidator(name: string): Promise<void> {
-    const key = keyFromUri(`//${name}-${this.folder.slice(-6)}`);
+    const key = this.#keyOf(name);
     const owner = keyFromUri('//Alice');
     const client = new DevchainClient(this.#chain);
     await client.register(owner, key.ss58, 10n * RAO_PER_TAO);

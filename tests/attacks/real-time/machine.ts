@@ -4,7 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { keyFromUri, signDocument, type KeyPair } from '@celium/chain';
-import { listedConsent } from '@celium/contract';
+import { listedConsent, type ManifestMachine } from '@celium/contract';
+import type { Coordinates } from '@celium/domain';
 import { ROOT, freePortRange, freePorts, until } from '../../world.ts';
 import { startProgram, type Program } from '../../process.ts';
 import { createNetwork } from '../../../apps/validator/src/network/json-over-http.ts';
@@ -28,6 +29,8 @@ export interface MachineOptions {
   publicHost?: string;
   /** Units in the manifest, when they are not the ones that the host has. */
   units?: string[];
+  /** Where the manifest says that the machine stands. */
+  coordinates?: Coordinates;
   /** The engine as the agent reaches it. */
   dockerSocket?: string;
 }
@@ -42,6 +45,7 @@ export class Machine {
   readonly #toolsLink: string;
   #facts: Record<string, unknown> = {};
   #serial = 0;
+  #listed: ManifestMachine | null = null;
   #rate: number;
   #agent: Program | null = null;
 
@@ -93,6 +97,13 @@ export class Machine {
     return String(this.#facts['machineKey']);
   }
 
+  /** The machine as a validator knows it from the manifest. */
+  get known(): { hotkey: string; hotkeyHex: string; machine: ManifestMachine } {
+    if (this.#listed === null) throw new Error('nothing was declared yet');
+    const { ss58, publicKey } = this.hotkey;
+    return { hotkey: ss58, hotkeyHex: Buffer.from(publicKey).toString('hex'), machine: this.#listed };
+  }
+
   /** Puts another tools folder in place of the one that pods get; pods that run keep theirs. */
   async useTools(folder: string): Promise<void> {
     await pointTools(this.#toolsLink, folder);
@@ -103,7 +114,7 @@ export class Machine {
     if (this.#serial > 0 && declaredWorkPerSecond === this.#rate) return;
     this.#rate = declaredWorkPerSecond;
     this.#serial += 1;
-    const machine = {
+    const machine: ManifestMachine = {
       machineId: this.#options.name,
       machineKey: this.machineKey,
       consent: listedConsent.parse(this.#facts['consent']),
@@ -114,10 +125,14 @@ export class Machine {
       units: this.#options.units ?? (this.#facts['units'] as string[]),
       offer: { priceMicroUsdPerUnitHour: '360000', committedUntilMs: 0 },
       declaredWorkPerSecond,
-      host: this.#facts['host'] as { cpuCores: number; memoryBytes: number; diskBytes: number },
+      host: {
+        ...(this.#facts['host'] as ManifestMachine['host']),
+        ...(this.#options.coordinates === undefined ? {} : { coordinates: { ...this.#options.coordinates } }),
+      },
       markets: [],
       payoutColdkey: this.hotkey.ss58,
     };
+    this.#listed = machine;
     const body = {
       hotkey: this.hotkey.ss58,
       netuid: NETUID,

@@ -2,7 +2,7 @@
 import { chmod, mkdir, readlink, symlink, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { buildToolsFolder } from '../../../apps/agent/src/engine/tools-folder.ts';
-import { buildProver, type Cheat } from '../../../apps/prover/build.ts';
+import { buildProver, type Cheat, type PodCheat } from '../../../apps/prover/build.ts';
 
 /** Tools folders below one folder, each built once. */
 export class ToolsShop {
@@ -14,7 +14,7 @@ export class ToolsShop {
   }
 
   /** A folder with the honest prover, or with a cheat that finds `settings` beside it. */
-  async folder(cheat?: Cheat, settings: Record<string, number> = {}): Promise<string> {
+  async folder(cheat?: Cheat | PodCheat, settings: Record<string, number> = {}): Promise<string> {
     const key = `${cheat ?? 'honest'}-${Object.values(settings).join('-')}`;
     const known = this.#built.get(key);
     if (known !== undefined) return await known;
@@ -32,7 +32,7 @@ export class ToolsShop {
     return out;
   }
 
-  async #build(key: string, cheat: Cheat | undefined, settings: Record<string, number>): Promise<string> {
+  async #build(key: string, cheat: Cheat | PodCheat | undefined, settings: Record<string, number>): Promise<string> {
     const out = join(this.#folder, 'bundles', key);
     await buildProver(out, cheat);
     if (Object.keys(settings).length > 0) await writeFile(join(out, 'cheat.json'), JSON.stringify(settings));

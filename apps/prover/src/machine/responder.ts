@@ -10,6 +10,14 @@ import {
   type ResponderRequest,
 } from '@celium/proof';
 
+/** How an honest pod answers; a dishonest one of tests stands in for parts of it. */
+interface Manners {
+  payload: typeof payloadSource;
+  beforeEcho: (send: () => void) => void;
+}
+
+const HONEST: Manners = { payload: payloadSource, beforeEcho: (send) => send() };
+
 const MAX_CONNECTIONS = 32;
 const IDLE_MS = 30_000;
 
@@ -17,7 +25,9 @@ const IDLE_MS = 30_000;
 export async function openResponder(
   secret: Uint8Array,
   ports: readonly number[],
+  changes: Partial<Manners> = {},
 ): Promise<{ ports: number[]; close(): void }> {
+  const manners = { ...HONEST, ...changes };
   const servers: Server[] = [];
   const sockets = new Set<Socket>();
   const opened = await Promise.all(
@@ -25,7 +35,7 @@ export async function openResponder(
       const server = createServer((socket) => {
         sockets.add(socket);
         socket.once('close', () => sockets.delete(socket));
-        answer(socket, secret, port);
+        answer(socket, secret, port, manners);
       });
       server.maxConnections = MAX_CONNECTIONS;
       const listening = await new Promise<boolean>((resolve) => {
@@ -46,7 +56,7 @@ export async function openResponder(
 }
 
 /** Requests of one connection, one after another. */
-function answer(socket: Socket, secret: Uint8Array, port: number): void {
+function answer(socket: Socket, secret: Uint8Array, port: number, manners: Manners): void {
   let head = Buffer.alloc(0);
   let upload: { request: ResponderRequest; left: number; hash: ReturnType<typeof createHash> } | null = null;
   socket.setNoDelay(true);
@@ -54,8 +64,9 @@ function answer(socket: Socket, secret: Uint8Array, port: number): void {
   socket.on('error', () => socket.destroy());
 
   function begin(request: ResponderRequest): void {
-    if (request.kind === 'echo') socket.write(responderAnswer(request, secret, port));
-    else if (request.kind === 'down') pour(socket, secret, request);
+    if (request.kind === 'echo')
+      manners.beforeEcho(() => void (socket.writable && socket.write(responderAnswer(request, secret, port))));
+    else if (request.kind === 'down') pour(socket, manners.payload(secret, request.nonce), request.bytes);
     else upload = { request, left: request.bytes, hash: createHash('sha256') };
   }
 
@@ -88,8 +99,7 @@ function answer(socket: Socket, secret: Uint8Array, port: number): void {
 }
 
 /** Sends a payload no faster than the socket takes it. */
-function pour(socket: Socket, secret: Uint8Array, { nonce, bytes }: ResponderRequest): void {
-  const source = payloadSource(secret, nonce);
+function pour(socket: Socket, source: ReturnType<typeof payloadSource>, bytes: number): void {
   let sent = 0;
   const next = (): void => {
     while (sent < bytes && !socket.destroyed) {

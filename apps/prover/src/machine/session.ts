@@ -20,14 +20,14 @@ import { openResponder } from './responder.ts';
 /** What a session works with; a dishonest pod stands in for parts of it in tests. */
 export interface MachineParts {
   disk: PodDisk;
-  openPorts: typeof openResponder;
+  openPorts(secret: Uint8Array, ports: readonly number[]): ReturnType<typeof openResponder>;
   /** Bytes of a file; fewer at its end. Rejects when there is none. */
   readFile(path: string, offset: number, length: number): Promise<Uint8Array>;
 }
 
 /** The parts of an honest pod around its disk. */
 export function honestParts(disk: PodDisk): MachineParts {
-  return { disk, openPorts: openResponder, readFile };
+  return { disk, openPorts: (secret, ports) => openResponder(secret, ports), readFile };
 }
 
 /** Serves one validator until it ends the session or the stream breaks off. */

@@ -32,6 +32,7 @@ const POD = {
   nothing: [join(PROVER, 'machine/cheats/no-disk.ts')],
   slow: [join(PROVER, 'machine/cheats/slow-disk.ts')],
   closed: [join(PROVER, 'machine/cheats/closed-ports.ts')],
+  hollow: [join(PROVER, 'machine/cheats/hollow-transfers.ts')],
   swapped: [join(PROVER, 'machine/cheats/swapped-image.ts')],
   gone: ['--eval', 'process.exit(0)'],
   babbling: ['--eval', "process.stdout.write(':cms1p:!!!\\n'.repeat(100000))"],
@@ -141,6 +142,12 @@ test('a port that leads nowhere fails the ports and is named, and the rest is me
   expect(parts?.ports.message).toMatch(/does not lead into the pod: 40\d{3}/);
   expect(parts?.storage.verdict).toBe('pass');
   expect(reached).toBe(1);
+});
+
+test('a payload that was not moved fails the network, and its ports are open all the same', async () => {
+  const { parts } = await look(POD.hollow);
+  expect(parts?.network).toMatchObject({ verdict: 'fail', code: 'TRANSFER_FAILED', upBytesPerSecond: 0 });
+  expect(parts?.ports.verdict).toBe('pass');
 });
 
 test('another image than the template is found out by its files', async () => {

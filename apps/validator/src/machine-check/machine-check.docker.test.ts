@@ -2,7 +2,6 @@
 
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -15,10 +14,11 @@ import { createSshShells } from '../shell/ssh-shell.ts';
 import { MachineBook } from '../state/machine-book.ts';
 import { gentleClock, openCheckBench } from '../testing/check-bench.ts';
 import { RealMachine } from '../testing/real-machine.ts';
+import { serveBaseImage } from '../testing/served-image.ts';
 import { createBlockAuditor } from './block-audit.ts';
 import { checkSurroundings, type MachineCheckPorts } from './check-surroundings.ts';
 import { createDialer } from './port-probe.ts';
-import { readTemplate, type Template } from './template.ts';
+import type { Template } from './template.ts';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -62,15 +62,6 @@ async function look(template: Template | null): Promise<MachineReceipt> {
   }
 }
 
-/** The index of an image, made by the tool that makes those of official templates. */
-async function templateOf(image: string, socket: string): Promise<Template> {
-  const args = ['tools/template-index.ts', 'real', image, '--docker', socket];
-  const { stdout } = await run(process.execPath, args, { cwd: ROOT, timeout: 120_000, maxBuffer: 64 * 1024 * 1024 });
-  const file = join(machine.folder, 'template.json');
-  writeFileSync(file, stdout);
-  return readTemplate(file);
-}
-
 /** Puts a dishonest pod's program where the agent has the honest one. */
 async function cheatWith(cheat: string): Promise<void> {
   const out = join(machine.folder, cheat);
@@ -82,7 +73,8 @@ test(
   'an honest machine passes storage and image, and every sampled port leads into the pod',
   { timeout: 240_000 },
   async () => {
-    const body = await machine.withImage(async (image, socket) => look(await templateOf(image, socket)));
+    const served = await serveBaseImage(machine.folder);
+    const body = await look(served.template).finally(() => served.close());
     expect(body).toMatchObject({ verdict: 'pass', validator: machine.validator.ss58, machineId: 'real' });
     expect(body.parts).toMatchObject({
       storage: { verdict: 'pass', code: 'OK', bytesWritten: BLOCKS * BLOCK_BYTES },

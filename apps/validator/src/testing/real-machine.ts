@@ -74,26 +74,6 @@ export class RealMachine {
     await this.#startAgent(['--tools', foreign]);
   }
 
-  /** Serves the pods' base image from a registry of its own while `use` runs; it gets the reference by digest, brought to the engine. */
-  async withImage<T>(use: (image: string, socket: string) => Promise<T>): Promise<T> {
-    const docker = ['-H', `unix://${SOCKET}`];
-    const { stdout } = await run('docker', [...docker, 'images', '-q', 'celium/base'], { timeout: 30_000 });
-    const args = ['apps/agent/src/testing/registry.ts', SOCKET, stdout.split('\n')[0] ?? ''];
-    const registry = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
-    let image = '';
-    try {
-      for await (const line of createInterface({ input: registry.stdout })) {
-        image = line;
-        break;
-      }
-      await run('docker', [...docker, 'pull', image], { timeout: 120_000 });
-      return await use(image, SOCKET);
-    } finally {
-      registry.kill('SIGTERM');
-      await run('docker', [...docker, 'rmi', image], { timeout: 30_000 }).catch(() => {});
-    }
-  }
-
   /** The machine as a validator knows it from the manifest. */
   get known(): KnownMachine {
     if (this.#declared === null) throw new Error('nothing was declared yet');
