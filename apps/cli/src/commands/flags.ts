@@ -61,6 +61,14 @@ export function parseTao(input: string): bigint {
   return BigInt(match[1] as string) * RAO_PER_TAO + BigInt((match[2] ?? '').padEnd(9, '0'));
 }
 
+/** `60.17,24.94`: latitude and longitude in degrees. */
+export function parseCoordinates(input: string): { latitude: number; longitude: number } {
+  const match = /^(-?[0-9]{1,2}(?:\.[0-9]{1,6})?),(-?[0-9]{1,3}(?:\.[0-9]{1,6})?)$/.exec(input);
+  const [latitude, longitude] = [Number(match?.[1] ?? Number.NaN), Number(match?.[2] ?? Number.NaN)];
+  if (Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180) return { latitude, longitude };
+  throw new SyntaxError(`${input} is no place in degrees, such as 60.17,24.94`);
+}
+
 /** `NAME=value`. */
 export function parseAssignment(input: string): readonly [name: string, value: string] {
   const at = input.indexOf('=');

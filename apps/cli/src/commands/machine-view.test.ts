@@ -7,6 +7,8 @@ import type { Offer } from '@celium/contract';
 import { printableLines } from '@celium/domain';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startMarketServer, type MarketServer } from '../testing/market-server.ts';
+import { parseCoordinates } from './flags.ts';
+import { passOn } from './serve.ts';
 import { SAMPLE_OFFER, SAMPLE_TIME_MS } from '../testing/samples.ts';
 import { runCelium } from '../testing/terminal.ts';
 
@@ -20,6 +22,7 @@ const passed = { ...part, verdict: 'pass' as const, code: 'OK' };
 const SEEN: Offer = {
   ...SAMPLE_OFFER,
   verdict: 'fail',
+  host: { ...SAMPLE_OFFER.host, coordinates: { latitude: -33.87, longitude: 151.21 } },
   machineCheck: {
     verdict: 'fail',
     parts: {
@@ -54,17 +57,40 @@ const SEEN: Offer = {
   },
 };
 
+test.each([
+  ['60.17,24.94', { latitude: 60.17, longitude: 24.94 }],
+  ['-90,-180', { latitude: -90, longitude: -180 }],
+])('%s is a place', (typed, place) => {
+  expect(parseCoordinates(typed)).toEqual(place);
+});
+
+test.each(['', '60.17', '91,0', '0,181', '1e1,2', '60.17,24.94,1', ',', 'NaN,NaN'])('%j is no place', (typed) => {
+  expect(() => parseCoordinates(typed)).toThrow('no place in degrees');
+});
+
+test('a value that begins with a minus reaches the program as a value', () => {
+  expect(passOn({ coordinates: '-33.87,151.21', template: ['a.json', 'b.json'], once: true })).toEqual([
+    '--coordinates=-33.87,151.21',
+    '--template',
+    'a.json',
+    '--template',
+    'b.json',
+    '--once',
+  ]);
+});
+
 let home: string;
-let market: MarketServer;
+let market: MarketServer | null = null;
 beforeEach(() => {
+  market = null;
   home = mkdtempSync(join(tmpdir(), 'celium-machine-view-'));
 });
 afterEach(async () => {
-  await market.close();
+  await market?.close();
   rmSync(home, { recursive: true });
 });
 
-const show = (...argv: string[]) => runCelium([...argv, '--market', market.url], { home, isTerminal: true });
+const show = (...argv: string[]) => runCelium([...argv, '--market', market?.url ?? ''], { home, isTerminal: true });
 
 test('an offer shows each part that was tested with its date, its figures and its reason, and what a renter should know of its host', async () => {
   market = await startMarketServer({ listOffers: () => ({ offers: [SEEN] }) });
@@ -96,7 +122,7 @@ test('a provider sees the same of the own machine, and every alarm of the host',
     hotkeyFile: join(home, 'hotkey'),
     hotkey: SEEN.hotkey,
     socket: nowhere,
-    marketUrls: [market.url],
+    marketUrls: [market?.url ?? ''],
     chainUrl: 'http://127.0.0.1:1',
   };
   writeFileSync(join(state, 'join.json'), JSON.stringify(record));

@@ -132,7 +132,7 @@ function describeOffer(offer: Offer, nowMs: number): string {
     ['units', `${offer.units.join(', ')} (${offer.freeUnits} free)`],
     ['price', `${formatUsd(offer.priceMicroUsdPerUnitHour)} per unit and hour`],
     ['host', `${host.cpuCores} cores, ${formatBytes(host.memoryBytes)} memory, ${formatBytes(host.diskBytes)} disk`],
-    ['location', host.location ?? '-'],
+    ['location', placeOf(offer)],
     ['online', offer.online ? 'yes' : 'no'],
     ['verdict', offer.verdict === null ? 'not verified yet' : verified],
     ...(offer.unitConflict === null ? [] : [['conflict', offer.unitConflict.message] as const]),
@@ -140,4 +140,11 @@ function describeOffer(offer: Offer, nowMs: number): string {
   ]);
   const alarms = describeHostAlarms(offer.hostAlarms, nowMs, (alarm) => alarm.concernsRenters);
   return `${fields}\n${describeMachineCheck(offer.machineCheck, nowMs)}\n${alarms}`;
+}
+
+/** What the machine says of its place; the row `location` of its checks says what was found of it. */
+function placeOf({ host }: Offer): string {
+  const { latitude, longitude } = (host['coordinates'] ?? {}) as { latitude?: unknown; longitude?: unknown };
+  const degrees = typeof latitude === 'number' && typeof longitude === 'number' ? ` (${latitude}, ${longitude})` : '';
+  return `${host.location ?? '-'}${degrees}`;
 }

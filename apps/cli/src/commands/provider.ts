@@ -21,6 +21,7 @@ import {
   clientFlags,
   describe,
   jsonFlag,
+  parseCoordinates,
   parseCount,
   parseDollars,
   parsePort,
@@ -46,6 +47,7 @@ interface JoinFlags extends PlaceFlags, HotkeyFlags {
   publicHost?: string | undefined;
   portRange?: { from: number; to: number } | undefined;
   location?: string | undefined;
+  coordinates?: { latitude: number; longitude: number } | undefined;
   payout?: string | undefined;
   docker?: string | undefined;
   tools?: string | undefined;
@@ -138,6 +140,14 @@ const joinCommand = buildCommand<JoinFlags, [], CliContext>({
         brief: 'Where it stands, as shown to renters',
         optional: true,
       },
+      coordinates: {
+        kind: 'parsed',
+        parse: parseCoordinates,
+        placeholder: 'lat,lon',
+        brief:
+          'Where it stands in degrees, checked by the speed of light; write --coordinates=-33.87,151.21 in the south',
+        optional: true,
+      },
       payout: {
         kind: 'parsed',
         parse: String,
@@ -193,6 +203,7 @@ function joinOptionsOf(context: CliContext, flags: JoinFlags): JoinOptions {
     portRange: flags.portRange ?? { from: 20_000, to: 20_099 },
     priceMicroUsdPerUnitHour: flags.price ?? DEFAULT_PRICE_MICRO_USD,
     location: flags.location,
+    coordinates: flags.coordinates,
     payout: flags.payout,
     wallet: flags,
     tools: flags.tools,

@@ -52,7 +52,8 @@ export function passOn(
     if (value === undefined || value === false) return [];
     if (value === true) return [`--${name}`];
     const values = typeof value === 'object' ? value : [String(value)];
-    return values.flatMap((one) => [`--${name}`, one]);
+    // A value that begins with a minus would be read as another flag.
+    return values.flatMap((one) => (one.startsWith('-') ? [`--${name}=${one}`] : [`--${name}`, one]));
   });
 }
 

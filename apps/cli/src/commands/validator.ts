@@ -27,6 +27,13 @@ interface RunFlags extends ClientFlags, HotkeyFlags {
   decoyRate?: string | undefined;
   decoyBudget?: string | undefined;
   decoyAddress?: readonly string[] | undefined;
+  machineChecks?: boolean | undefined;
+  machineRecheckMs?: string | undefined;
+  diskBytes?: string | undefined;
+  diskMs?: string | undefined;
+  payloadBytes?: string | undefined;
+  template?: readonly string[] | undefined;
+  coordinates?: string | undefined;
   all?: boolean | undefined;
   once?: boolean | undefined;
 }
@@ -57,6 +64,13 @@ const runCommand = buildCommand<RunFlags, [], CliContext>({
       'decoy-rate': flags.decoyRate,
       'decoy-budget': flags.decoyBudget,
       'decoy-address': flags.decoyAddress,
+      'machine-checks': flags.machineChecks,
+      'machine-recheck-ms': flags.machineRecheckMs,
+      'disk-bytes': flags.diskBytes,
+      'disk-ms': flags.diskMs,
+      'payload-bytes': flags.payloadBytes,
+      template: flags.template,
+      coordinates: flags.coordinates,
       once: flags.once,
       json: true,
     });
@@ -112,6 +126,24 @@ const runCommand = buildCommand<RunFlags, [], CliContext>({
         ...passedOn('ip', 'An address of this host that decoys log in from; repeat it for more'),
         variadic: true,
       },
+      machineChecks: {
+        kind: 'boolean',
+        brief: 'With --once: also look at disk, deploys, ports, network and place of every machine',
+        optional: true,
+        withNegated: false,
+      },
+      machineRecheckMs: passedOn('ms', 'From one look around a machine’s units to the next; 12 hours by default'),
+      diskBytes: passedOn('bytes', 'Written to a pod’s disk in such a look, at most; 1 GiB by default'),
+      diskMs: passedOn('ms', 'Time for writing them; 30 seconds by default'),
+      payloadBytes: passedOn('bytes', 'Of a transfer, each way; 4 MiB by default'),
+      template: {
+        ...passedOn('file', 'Index of an official template, which is really deployed once a week; repeat it for more'),
+        variadic: true,
+      },
+      coordinates: passedOn(
+        'lat,lon',
+        'Where this validator stands in degrees, for bounds on distances; with = before a minus',
+      ),
       once: { kind: 'boolean', brief: 'Check every machine once, then end', optional: true, withNegated: false },
     },
   },

@@ -25,6 +25,7 @@ export interface JoinOptions {
   portRange: { from: number; to: number };
   priceMicroUsdPerUnitHour: bigint;
   location?: string | undefined;
+  coordinates?: { latitude: number; longitude: number } | undefined;
   /** Address that earns; the wallet's coldkey by default. */
   payout?: string | undefined;
   wallet: HotkeyFlags;
@@ -93,6 +94,7 @@ export async function prepareMachine(
           portRange: options.portRange,
           priceMicroUsdPerUnitHour: options.priceMicroUsdPerUnitHour,
           ...(options.location === undefined ? {} : { location: options.location }),
+          ...(options.coordinates === undefined ? {} : { coordinates: options.coordinates }),
           markets,
           payoutColdkey: payout.ss58,
         },

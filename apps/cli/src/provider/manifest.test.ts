@@ -32,12 +32,13 @@ const terms: MachineTerms = {
 
 test('what is on disk is signed by the hotkey and says what was decided', async () => {
   const path = join(folder, 'first.json');
-  await writeManifest(path, hotkey, facts, terms, nowMs);
+  await writeManifest(path, hotkey, facts, { ...terms, coordinates: { latitude: 60.17, longitude: 24.94 } }, nowMs);
   const verified = verifyDocument('manifest', JSON.parse(readFileSync(path, 'utf8')));
   expect(verified).toMatchObject({ ok: true, ss58: hotkey.ss58 });
   expect(verified.ok && verified.body.machines[0]).toMatchObject({
     machineId: 'one',
     declaredWorkPerSecond: 440,
+    host: { cpuCores: 2, coordinates: { latitude: 60.17, longitude: 24.94 } },
     offer: { priceMicroUsdPerUnitHour: '360000', committedUntilMs: 0 },
   });
 });

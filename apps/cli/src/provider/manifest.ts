@@ -30,6 +30,8 @@ export interface MachineTerms {
   portRange: { from: number; to: number };
   priceMicroUsdPerUnitHour: bigint;
   location?: string;
+  /** Where it stands in degrees: what checks of a place go by. */
+  coordinates?: { latitude: number; longitude: number };
   markets: Array<{ url: string; key: string }>;
   payoutColdkey: string;
 }
@@ -59,7 +61,11 @@ export async function writeManifest(
     ...(facts.gpus === undefined ? {} : { gpus: facts.gpus }),
     offer: { priceMicroUsdPerUnitHour: String(terms.priceMicroUsdPerUnitHour), committedUntilMs: 0 },
     ...(facts.declaredWorkPerSecond === undefined ? {} : { declaredWorkPerSecond: facts.declaredWorkPerSecond }),
-    host: { ...facts.host, ...(terms.location === undefined ? {} : { location: terms.location }) },
+    host: {
+      ...facts.host,
+      ...(terms.location === undefined ? {} : { location: terms.location }),
+      ...(terms.coordinates === undefined ? {} : { coordinates: terms.coordinates }),
+    },
     markets: terms.markets,
     payoutColdkey: terms.payoutColdkey,
   };

@@ -6,11 +6,12 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { RequestSigner, verifyDocument } from '@celium/chain';
-import { TEMPLATE_CHUNK_BYTES, TEMPLATE_HASH_BYTES, type MachineReceipt } from '@celium/contract';
+import { keyFromUri, RequestSigner, toHex, verifyDocument } from '@celium/chain';
+import { TEMPLATE_CHUNK_BYTES, TEMPLATE_HASH_BYTES, vantageAsk, type MachineReceipt } from '@celium/contract';
 import { afterAll, expect, test } from 'vitest';
 import { systemTime } from '../clock.ts';
 import { createNetwork } from '../network/json-over-http.ts';
+import type { NetworkPort } from '../ports.ts';
 import { MachineBook } from '../state/machine-book.ts';
 import { gentleClock, openCheckBench, VALIDATOR, type CheckBench } from '../testing/check-bench.ts';
 import { createLocalShells } from '../testing/local-shells.ts';
@@ -18,8 +19,10 @@ import { createBlockAuditor } from './block-audit.ts';
 import { checkSurroundings, type MachineCheckPorts } from './check-surroundings.ts';
 import type { Dialer } from './port-probe.ts';
 import { templateOf, type Template } from './template.ts';
+import { VantageDesk } from './vantage.ts';
 
 const PROVER = fileURLToPath(new URL('../../../prover/src/', import.meta.url));
+const OTHER = keyFromUri('//other-vantage');
 const never = new AbortController().signal;
 const folder = mkdtempSync(join(tmpdir(), 'celium-image-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -42,6 +45,8 @@ interface Options {
   passes?: number;
   clock?: MachineCheckPorts['clock'];
   template?: Template;
+  /** Whether another vantage point is asked too, and where it says it stands. */
+  otherPlace?: { latitude: number; longitude: number };
   change?: (bench: CheckBench) => unknown;
 }
 
@@ -64,14 +69,18 @@ async function look(pod: readonly string[], options: Options = {}) {
   const ports: MachineCheckPorts = {
     ...bench.ports,
     dialer,
-    network: createNetwork({ allowPrivate: true }),
+    network:
+      options.otherPlace === undefined
+        ? createNetwork({ allowPrivate: true })
+        : answeredBy(new VantageDesk({ ...bench.ports, dialer, hotkey: OTHER, coordinates: options.otherPlace })),
     signer: new RequestSigner(VALIDATOR, { now: Date.now, randomBytes }),
     machineBook: new MachineBook(bench.database, bench.ports.receipts),
     blockAuditor: createBlockAuditor(),
     storageSizes: { budgetBytes: 64 * 65_536, passes: options.passes ?? 1, writeLimitMs: 60_000 },
     payloadBytes: 600_000,
     coordinates: { latitude: 60.17, longitude: 24.94 },
-    vantages: () => [],
+    vantages: () =>
+      options.otherPlace === undefined ? [] : [{ url: 'http://192.0.2.1:7760', key: toHex(OTHER.publicKey) }],
   };
   const unit = bench.known.machine.units[0] as string;
   const report = await checkSurroundings(ports, bench.known, unit, options.template ?? null, never);
@@ -82,6 +91,16 @@ async function look(pod: readonly string[], options: Options = {}) {
   const verified = verifyDocument('machine-receipt', report.receipt);
   if (!verified.ok) throw new Error(verified.message);
   return { report, parts: verified.body.parts as MachineReceipt['parts'], reached, body: verified.body };
+}
+
+/** A network on which another validator's desk answers every question. */
+function answeredBy(desk: VantageDesk): NetworkPort {
+  return {
+    request: async ({ body }) => ({
+      status: 200,
+      json: { report: await desk.answer(vantageAsk.parse(JSON.parse(String(body)))) },
+    }),
+  };
 }
 
 /** An index of one file that really lies on this machine. */
@@ -178,6 +197,15 @@ test('a place that light cannot reach so fast fails the location, and the bound 
       Object.assign(bench.known.machine.host, { coordinates: { latitude: -33.87, longitude: 151.21 } }),
   });
   expect(parts?.location).toMatchObject({ verdict: 'fail', code: 'LOCATION_CONTRADICTED' });
+});
+
+test('a second vantage point counts in the receipt, and alone contradicts no place that we do not contradict ourselves', async () => {
+  const { parts } = await look(POD.honest, {
+    otherPlace: { latitude: -33.87, longitude: 151.21 },
+    change: (bench) => Object.assign(bench.known.machine.host, { coordinates: { latitude: 60.2, longitude: 24.9 } }),
+  });
+  expect(parts?.network).toMatchObject({ verdict: 'pass', vantages: 2, message: '' });
+  expect(parts?.location).toMatchObject({ verdict: 'pass', code: 'OK', vantages: 2 });
 });
 
 test('a machine whose unit is rented is left alone', async () => {

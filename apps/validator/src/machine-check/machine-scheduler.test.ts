@@ -235,12 +235,12 @@ test('one free unit is enough, wherever it is; with none the machine is busy and
 });
 
 test('two machines at a time, and the longest overdue comes first: a crowd keeps nobody waiting for ever', async () => {
-  // A minute each, two at a time: twenty would fit into an interval, and these do not.
+  // A minute each, two at a time: six would fit into an interval, and these do not.
   const { turns, visits, most, machines } = schedule({
-    machines: 30,
-    own: { machineIntervals: { recheckMs: 10 * MINUTE, retryMs: MINUTE } },
+    machines: 12,
+    own: { machineIntervals: { recheckMs: 3 * MINUTE, retryMs: MINUTE } },
   });
-  await turns(2 * HOUR, MINUTE);
+  await turns(HOUR, MINUTE);
   expect(most()).toBe(2);
   const counts = machines.map(
     ({ machine }) => visits.filter(({ machineKey }) => machineKey === machine.machineKey).length,

@@ -2,7 +2,7 @@
 
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -43,6 +43,8 @@ export class RealMachine {
   #declared: ManifestMachine | null = null;
   #port = 0;
   #podPort = 0;
+  /** Held while the machine is there: other tests at the same time take other pod ports. */
+  #slot: Server | null = null;
   #serial = 0;
   #runs = 0;
 
@@ -50,7 +52,7 @@ export class RealMachine {
   async start(): Promise<void> {
     await this.#startChain();
     this.#port = await freePort();
-    this.#podPort = 24_000 + Math.floor(Math.random() * 250) * 20;
+    this.#podPort = await this.#takePodPorts();
     mkdirSync(this.#state, { mode: 0o711 });
     const init = ['apps/agent/src/main.ts', 'init', '--state', this.#state, '--machine-id', 'real', '--json'];
     init.push('--hotkey', this.provider.ss58);
@@ -180,7 +182,24 @@ export class RealMachine {
     for (const id of await this.containers().catch(() => []))
       await run('docker', ['-H', `unix://${SOCKET}`, 'rm', '-f', id], { timeout: 30_000 }).catch(() => {});
     await this.#closeChain();
+    this.#slot?.close();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Twenty ports that no other machine of these tests has: who holds the port of a slot's number has the slot. */
+  async #takePodPorts(): Promise<number> {
+    for (let tries = 0; tries < 50; tries += 1) {
+      const slot = Math.floor(Math.random() * 250);
+      const server = createServer();
+      const taken = await new Promise<boolean>((resolve) => {
+        server.once('error', () => resolve(false));
+        server.listen(23_700 + slot, '127.0.0.1', () => resolve(true));
+      });
+      if (!taken) continue;
+      this.#slot = server;
+      return 24_000 + slot * 20;
+    }
+    throw new Error('no pod ports are free');
   }
 
   get #state(): string {
