@@ -32,3 +32,21 @@ test('people get words, and no control characters of others', () => {
   const evil = { event: 'step', name: 'discover', status: 'failed', detail: 'axon: \u001b]0;owned\u0007' };
   expect(said(false, evil)).toBe('discover: failed: axon: ?]0;owned?\n');
 });
+
+test('a look around the units says each part in words, and the reason of one that failed', () => {
+  const parts = {
+    storage: { verdict: 'fail', code: 'DISK_SLOW', message: 'reads took too long\u001b[2J' },
+    image: { verdict: 'not-tested', code: 'NOT_DUE', message: '' },
+    ports: { verdict: 'pass', code: 'OK', message: '' },
+  };
+  expect(said(false, { event: 'machine-check', machineId: 'box', verdict: 'fail', parts })).toBe(
+    'fail: machine box: storage failed (DISK_SLOW: reads took too long?[2J), image not tested, ports passed\n',
+  );
+  const busy = {
+    event: 'machine-check',
+    machineId: 'box',
+    verdict: 'busy',
+    reason: { code: 'UNITS_BUSY', message: 'rented' },
+  };
+  expect(said(false, busy)).toBe('busy: machine box: UNITS_BUSY: rented\n');
+});

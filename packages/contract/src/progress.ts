@@ -17,6 +17,10 @@ export const progressEventSchema = z.discriminatedUnion('event', [
   z.looseObject({ event: z.literal('ready') }),
   /** A validator's check of one unit is over, or a machine was visited and not checked; see `apps/validator`. */
   z.looseObject({ event: z.literal('check') }),
+  /** A validator's look around a machine's units is over, with what it found of each part, or why nothing was found. */
+  z.looseObject({ event: z.literal('machine-check') }),
+  /** A host's inventory or the registry of GPUs gives reason to look. */
+  z.looseObject({ event: z.literal('alarm') }),
   z.object({ event: z.literal('error'), code: z.string(), message: z.string(), remedy: z.string() }),
 ]);
 

@@ -1,7 +1,7 @@
 /** Progress as people and as programs see it. */
 import { expect, test } from 'vitest';
 import type { CliContext } from '../context.ts';
-import { formatCheck, formatLogLine, formatStep, openProgressView } from './progress-view.ts';
+import { formatCheck, formatLogLine, formatMachineCheck, formatStep, openProgressView } from './progress-view.ts';
 
 function captured(isTTY: boolean): { context: CliContext; stdout: () => string; stderr: () => string } {
   let out = '';
@@ -74,4 +74,23 @@ test('a check of a validator shows its verdict, and why it failed', () => {
   expect(formatCheck(late)).toBe('fail  check of cpu:one  fail: late: after 20 s of 18 s  13.4 s');
   const busy = { event: 'check', machineId: 'one', verdict: 'busy', reason: { code: 'UNITS_BUSY', message: 'rented' } };
   expect(formatCheck(busy)).toBe('fail  check of one  busy: UNITS_BUSY: rented');
+});
+
+test('a look around a machine’s units is one line with the reason of a failure, and an alarm is one', () => {
+  const parts = {
+    storage: { verdict: 'fail', code: 'DISK_WRONG_DATA', message: 'what was read is not what was written' },
+    ports: { verdict: 'pass', code: 'OK', message: '' },
+    image: { verdict: 'not-tested', code: 'NOT_DUE', message: '' },
+  };
+  expect(formatMachineCheck({ verdict: 'fail', machineId: 'rack-7', parts })).toBe(
+    'fail  look at machine rack-7  storage failed: DISK_WRONG_DATA: what was read is not what was written; ports passed; image not tested',
+  );
+  const { context, stderr } = captured(false);
+  const view = openProgressView(context, 'text');
+  const reason = { code: 'UNITS_BUSY', message: 'rented' };
+  view.take({ event: 'machine-check', verdict: 'busy', machineId: 'rack-7', reason });
+  view.take({ event: 'alarm', code: 'ECC_ERRORS', unit: 'GPU-1', detail: '3 uncorrected memory errors\u001b[2J' });
+  expect(stderr()).toBe(
+    'fail  look at machine rack-7  busy: UNITS_BUSY: rented\nwarn  alarm ECC_ERRORS of GPU-1: 3 uncorrected memory errors?[2J\n',
+  );
 });

@@ -54,6 +54,8 @@ export function openProgressView(context: CliContext, mode: ViewMode): ProgressV
       return;
     }
     if (event.event === 'check') print(formatCheck(event));
+    if (event.event === 'machine-check') print(formatMachineCheck(event));
+    if (event.event === 'alarm') print(formatAlarm(event));
     if (event.event !== 'step') return;
     if (event.status === 'done' || event.status === 'failed') {
       if (shown === event.name) hide();
@@ -109,6 +111,25 @@ export function formatCheck(check: Readonly<Record<string, unknown>>): string {
   const why = passed ? '' : `: ${String(reason.code ?? '')}: ${String(reason.message ?? '')}`;
   const time = typeof proofMs === 'number' && proofMs > 0 ? `  ${formatDuration(proofMs)}` : '';
   return `${passed ? 'ok  ' : 'fail'}  check of ${String(unit ?? machineId)}  ${String(verdict)}${why}${time}`;
+}
+
+/** One look around a machine's units: `fail  look at machine rack-7  storage failed: DISK_SLOW: ...; ports passed`. */
+export function formatMachineCheck(check: Readonly<Record<string, unknown>>): string {
+  const { verdict, machineId } = check;
+  const reason = check['reason'] as { code?: unknown; message?: unknown } | undefined;
+  const parts = (check['parts'] ?? {}) as Record<string, { verdict?: unknown; code?: unknown; message?: unknown }>;
+  const words = Object.entries(parts).map(([name, part]) => {
+    if (part.verdict === 'fail') return `${name} failed: ${String(part.code)}: ${String(part.message)}`;
+    return `${name} ${part.verdict === 'pass' ? 'passed' : 'not tested'}`;
+  });
+  if (reason !== undefined) words.push(`${String(verdict)}: ${String(reason.code)}: ${String(reason.message)}`);
+  return `${verdict === 'pass' ? 'ok  ' : 'fail'}  look at machine ${String(machineId)}  ${words.join('; ')}`;
+}
+
+/** One alarm: `warn  alarm ECC_ERRORS of GPU-...: 3 uncorrected memory errors`. */
+function formatAlarm(alarm: Readonly<Record<string, unknown>>): string {
+  const { code, unit, machineId, detail } = alarm;
+  return `warn  alarm ${String(code)} of ${String(unit ?? machineId)}: ${String(detail)}`;
 }
 
 /** What pino puts into every line. */
