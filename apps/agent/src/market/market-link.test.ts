@@ -117,12 +117,21 @@ test('an ended lease is told until the market has taken note', async () => {
   expect((await market.frame('hello')).leases).toEqual([]);
 });
 
-test('a market that takes us in is told what the host is like; a host that cannot be looked at loses no market', async () => {
+test('a market that takes us in is told what the host is like; a host that cannot be looked at, or says odd things, loses no market', async () => {
   const golden = new URL('../../../../packages/contract/golden/documents/inventory.json', import.meta.url);
   const inventory = JSON.parse(readFileSync(golden, 'utf8')) as Signed<'inventory'>;
   await connect();
   const hello = await market.frame('hello');
   market.send(welcome());
+  const odd = { ...inventory, body: { ...inventory.body, nvmlAbsent: 'x'.repeat(400) } };
+  const read = new Promise<void>((resolve) => {
+    readInventory = async () => {
+      resolve();
+      return odd;
+    };
+  });
+  market.send(welcome());
+  await read;
   readInventory = async () => inventory;
   market.send(welcome());
   expect(await market.frame('inventory')).toEqual({ type: 'inventory', inventory });

@@ -4,7 +4,7 @@
  * A market that is down touches no pod: the link tries again for ever, and tells everything anew when it is back.
  */
 import { WebSocket } from 'ws';
-import { RequestSigner, clockOfErrorBody } from '@celium/chain';
+import { RequestSigner, clockOfErrorBody, verifyDocument } from '@celium/chain';
 import {
   AGENT_SOCKET_PATH,
   AGENT_SOCKET_PROTOCOL,
@@ -279,10 +279,17 @@ export class MarketLink {
     this.#cancelInventory = clock.after(delayMs, () => {
       this.#inventoryLater(INVENTORY_INTERVAL_MS);
       inventory.read().then(
-        (signed) => this.#send({ type: 'inventory', inventory: signed }),
+        (signed) => this.#sendInventory(signed),
         (fault: unknown) => log.warn({ market: this.url, fault: explain(fault) }, 'the inventory could not be taken'),
       );
     });
+  }
+
+  /** Drivers say odd things: a document that no market would take must not cost the connection. */
+  #sendInventory(signed: Signed<'inventory'>): void {
+    const checked = verifyDocument('inventory', signed);
+    if (checked.ok) this.#send({ type: 'inventory', inventory: signed });
+    else this.#ports.log.warn({ market: this.url, fault: checked.message }, 'an inventory that is none is not sent');
   }
 
   /** Leases of this market: open ones, and ended ones of which it has not taken note. */
