@@ -1,6 +1,7 @@
 /** What is said of a check: one line per receipt, or one for a visit without any. */
 
 import type { Receipt } from '@celium/contract';
+import { classifyMachine, type MachineClass } from '@celium/domain';
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { CheckReport } from './check-machine.ts';
 
@@ -16,13 +17,30 @@ export function linesOfCheck(
     const reason = { code: outcome.code, message: outcome.message };
     return [{ ...line, verdict: outcome.kind, units: outcome.units, reason, checkMs }];
   }
+  const together = machineClassOf(
+    known,
+    outcome.units.map(({ receipt }) => receipt.body),
+  );
   return outcome.units.map(({ receipt, auditCpuSeconds, lagMs }) => ({
     ...line,
     ...factsOf(receipt.body),
+    ...(together === null ? {} : { together }),
     auditCpuSeconds,
     lagMs,
     checkMs,
   }));
+}
+
+/** What a machine with several GPUs is worth together: said only where all of its units passed at once. */
+function machineClassOf({ machine }: KnownMachine, receipts: readonly Receipt[]): MachineClass | null {
+  if (receipts.length < 2 || receipts.length !== machine.units.length) return null;
+  return classifyMachine(
+    receipts.map(({ measured, barrierId, verdict }) => ({
+      class: measured.class,
+      barrierId,
+      passed: verdict === 'pass',
+    })),
+  );
 }
 
 function factsOf(receipt: Receipt): Record<string, unknown> {

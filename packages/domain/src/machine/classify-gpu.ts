@@ -107,20 +107,3 @@ export function weakestGpuClass(names: readonly string[]): string | null {
   };
   return names.reduce<string | null>((low, name) => (low === null || order(name) > order(low) ? name : low), null);
 }
-
-/** The share of the data sheet's link that every pair must reach. */
-const PEER_SHARE = 0.7;
-
-/**
- * Whether a machine earns the premium for linked GPUs.
- *
- * The figure is the peer read rate: for every ordered pair (a, b) of units, the bytes per second that a reads from b's filled memory and digests under the
- * chain value, as in a sweep. All pairs that were measured are given, in bytes per second; the least of them counts, and a pair that is missing counts as none.
- * Without a measured figure there is no premium, whatever the machine says of its links.
- */
-export function earnsPeerPremium(machine: MachineClass, peerBytesPerSecond: readonly number[]): boolean {
-  const { peerGigabytesPerSecond } = GPU_CLASSES.find(({ name }) => name === machine.class) ?? {};
-  const pairs = machine.units * (machine.units - 1);
-  if (peerGigabytesPerSecond === undefined || pairs === 0 || peerBytesPerSecond.length !== pairs) return false;
-  return Math.min(...peerBytesPerSecond) >= PEER_SHARE * peerGigabytesPerSecond * 1e9;
-}

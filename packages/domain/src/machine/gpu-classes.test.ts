@@ -7,7 +7,6 @@ import {
   CLASS_RATE_SHARE,
   classifyGpu,
   classifyMachine,
-  earnsPeerPremium,
   referenceRates,
   type GpuAxes,
 } from './classify-gpu.ts';
@@ -114,15 +113,4 @@ test('a machine is worth what all its units bear together under one barrier', ()
   expect(classifyMachine([unit('H100', ''), unit('H100', '')])).toBeNull();
   expect(classifyMachine([unit('H100', '')])).toEqual({ class: 'H100', units: 1 });
   expect(classifyMachine([])).toBeNull();
-});
-
-test('the premium for linked GPUs comes from the slowest measured pair and from nothing else', () => {
-  const two = { class: 'H100', units: 2 };
-  expect(earnsPeerPremium(two, [400e9, 350e9])).toBe(true);
-  expect(earnsPeerPremium(two, [400e9, 200e9])).toBe(false);
-  expect(earnsPeerPremium(two, [400e9])).toBe(false);
-  expect(earnsPeerPremium(two, [])).toBe(false);
-  expect(earnsPeerPremium({ class: 'H100', units: 1 }, [])).toBe(false);
-  expect(earnsPeerPremium({ class: 'L40S', units: 2 }, [400e9, 400e9])).toBe(false);
-  expect(earnsPeerPremium({ class: 'NVIDIA', units: 2 }, [400e9, 400e9])).toBe(false);
 });

@@ -21,8 +21,6 @@ export interface GpuClass {
   models: readonly string[];
   /** The share of the reference that a run must reach, where it is not the usual 0.92. */
   minShare?: number;
-  /** One-way data-sheet bandwidth to a neighbour over NVLink, where there is one. */
-  peerGigabytesPerSecond?: number;
   /** The whole card that this is a slice of. */
   sliceOf?: string;
   source: string;
@@ -38,7 +36,7 @@ function card(
   sizeClass: string,
   models: readonly string[],
   source: string,
-  extra: Pick<GpuClass, 'minShare' | 'peerGigabytesPerSecond'> = {},
+  extra: Pick<GpuClass, 'minShare'> = {},
 ): GpuClass {
   const rates = { memoryGib, gigabytesPerSecond, int8Tops, bf16Tflops };
   return { name, ...rates, multiprocessors, integerLanes, boostGhz, sizeClass, models, source, ...extra };
@@ -56,21 +54,13 @@ const GB202 = 'NVIDIA RTX Blackwell white paper';
  * rate of the B300 (100 to 200): the lower stands here and its challenge has no INT8.
  */
 const CARDS: readonly GpuClass[] = [
-  card('B300', [268, 8000, 100, 2250], [148, 64, 1.92], 'gpu-b300', ['b300', 'gb300'], BLACKWELL, {
-    peerGigabytesPerSecond: 900,
-  }),
-  card('B200', [178, 7700, 4500, 2250], [148, 64, 1.97], 'gpu-b200', ['b200', 'gb200'], BLACKWELL, {
-    peerGigabytesPerSecond: 900,
-  }),
-  card('H200', [140, 4800, 1979, 989], [132, 64, 1.98], 'gpu-hopper', ['h200'], HOPPER, {
-    peerGigabytesPerSecond: 450,
-  }),
+  card('B300', [268, 8000, 100, 2250], [148, 64, 1.92], 'gpu-b300', ['b300', 'gb300'], BLACKWELL),
+  card('B200', [178, 7700, 4500, 2250], [148, 64, 1.97], 'gpu-b200', ['b200', 'gb200'], BLACKWELL),
+  card('H200', [140, 4800, 1979, 989], [132, 64, 1.98], 'gpu-hopper', ['h200'], HOPPER),
   card('H200-NVL', [140, 4800, 1671, 835], [132, 64, 1.79], 'gpu-hopper', ['h200 nvl'], HOPPER),
   card('GH200', [95, 4000, 1979, 989], [132, 64, 1.98], 'gpu-hopper', ['gh200'], HOPPER),
   card('H100-NVL', [93, 3900, 1671, 835], [132, 64, 1.79], 'gpu-hopper', ['h100 nvl'], HOPPER),
-  card('H100', [79, 3350, 1979, 989], [132, 64, 1.98], 'gpu-hopper', ['h100 80gb hbm3', 'h100 sxm', 'h800'], HOPPER, {
-    peerGigabytesPerSecond: 450,
-  }),
+  card('H100', [79, 3350, 1979, 989], [132, 64, 1.98], 'gpu-hopper', ['h100 80gb hbm3', 'h100 sxm', 'h800'], HOPPER),
   card('H100-PCIE', [79, 2000, 1513, 756], [114, 64, 1.755], 'gpu-hopper', ['h100 pcie'], HOPPER),
   card(
     'A100-80GB',
@@ -79,12 +69,9 @@ const CARDS: readonly GpuClass[] = [
     'gpu-ampere',
     ['a100 sxm4 80gb', 'a100 80gb', 'a100 pcie 80gb', 'a800'],
     AMPERE,
-    { peerGigabytesPerSecond: 300 },
   ),
-  card('H20', [95, 4000, 296, 148], [78, 64, 1.98], 'gpu-ampere', ['h20'], HOPPER, { peerGigabytesPerSecond: 450 }),
-  card('A100-40GB', [40, 1555, 624, 312], [108, 64, 1.41], 'gpu-ampere', ['a100 sxm4 40gb', 'a100 pcie 40gb'], AMPERE, {
-    peerGigabytesPerSecond: 300,
-  }),
+  card('H20', [95, 4000, 296, 148], [78, 64, 1.98], 'gpu-ampere', ['h20'], HOPPER),
+  card('A100-40GB', [40, 1555, 624, 312], [108, 64, 1.41], 'gpu-ampere', ['a100 sxm4 40gb', 'a100 pcie 40gb'], AMPERE),
   card('A30', [24, 933, 330, 165], [56, 64, 1.44], 'gpu-ampere', ['a30'], 'NVIDIA A30 data sheet'),
   card('RTXPRO6000', [95, 1597, 1000, 500], [188, 128, 2.6], 'gpu', ['rtx pro 6000'], GB202),
   card(
@@ -102,10 +89,8 @@ const CARDS: readonly GpuClass[] = [
   card('RTX4090D', [24, 1008, 588, 147], [114, 64, 2.52], 'gpu-ada', ['rtx 4090 d'], ADA),
   card('L4', [22, 300, 242, 121], [58, 64, 2.04], 'gpu-ada', ['l4'], ADA),
   card('RTX4080', [16, 717, 390, 97], [76, 64, 2.51], 'gpu-ada', ['rtx 4080'], ADA),
-  card('A6000', [45, 696, 299, 150], [84, 64, 1.8], 'gpu-gddr6', ['rtx a6000', 'a40'], GA102, {
-    peerGigabytesPerSecond: 56,
-  }),
-  card('RTX3090', [24, 936, 284, 71], [82, 64, 1.7], 'gpu-gddr6', ['rtx 3090'], GA102, { peerGigabytesPerSecond: 56 }),
+  card('A6000', [45, 696, 299, 150], [84, 64, 1.8], 'gpu-gddr6', ['rtx a6000', 'a40'], GA102),
+  card('RTX3090', [24, 936, 284, 71], [82, 64, 1.7], 'gpu-gddr6', ['rtx 3090'], GA102),
   card('A10', [22, 600, 250, 125], [72, 64, 1.7], 'gpu-gddr6', ['a10'], 'NVIDIA A10 data sheet'),
   card('T4', [15, 320, 130, 65], [40, 64, 1.59], 'gpu-gddr6', ['t4'], 'NVIDIA T4 data sheet; FP16 in place of BF16'),
 ];
@@ -144,7 +129,6 @@ const SLICES: readonly GpuClass[] = SLICED.flatMap(([parentName, namedGb]) => {
       sizeClass: sliceSizes((parent.bf16Tflops * sevenths) / 7),
       models: parent.models.map((model) => `${model} mig ${profile}`),
       minShare: undefined,
-      peerGigabytesPerSecond: undefined,
       sliceOf: parentName,
     };
   });

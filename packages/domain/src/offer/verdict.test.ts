@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RECEIPT_VALID_MS } from '../verification/validity.ts';
-import { decidingReceipt, type UnitReceipt } from './verdict.ts';
+import { standingOf } from '../verification/retry.ts';
+import { decidingReceipt, wordOfValidator, type UnitReceipt } from './verdict.ts';
 
 const NOW = 100 * RECEIPT_VALID_MS;
 let count = 0;
@@ -89,4 +90,23 @@ test('the deciding receipt is one of those given, has the verdict that it decide
   const old = receipt('a', 'fail', 5_000);
   const fresh = receipt('b', 'fail', 1_000);
   expect(decidingReceipt([old, fresh, receipt('c', 'pass', 1)], NOW)).toBe(fresh);
+});
+
+test('a decoy that passed is no word by itself, and lifts nothing', () => {
+  const decoy: UnitReceipt = { ...receipt('a', 'pass', 500), paid: true };
+  expect(verdict(decoy)).toBeNull();
+  expect(verdict(decoy, receipt('a', 'pass', RECEIPT_VALID_MS + 1))).toBeNull();
+  expect(verdict(decoy, receipt('b', 'fail'))).toBe('fail');
+});
+
+test('a validator’s word and the retry rule say the same as soon as no question is open, and an open first failure is a fail', () => {
+  const rows = fc.array(fc.constantFrom('pass' as const, 'fail' as const), { minLength: 1, maxLength: 20 });
+  fc.assert(
+    fc.property(rows, (row) => {
+      const newestFirst = row.map((one, index) => receipt('a', one, index + 1));
+      const { verdict: standing, undecided } = standingOf(newestFirst);
+      const word = wordOfValidator(newestFirst)?.verdict;
+      expect(word).toBe(undecided ? row[0] : standing);
+    }),
+  );
 });

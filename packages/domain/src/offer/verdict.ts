@@ -28,49 +28,49 @@ export function decidingReceipt<Kept extends UnitReceipt>(
   validMs: number = RECEIPT_VALID_MS,
 ): Kept | null {
   const fresh = receipts.filter((receipt) => nowMs - receipt.endedAtMs <= validMs);
-  const words = [...newestOfEach(fresh)];
+  const words = wordsOf(fresh);
   const failed = words.filter((receipt) => receipt.verdict === 'fail');
   // The lower median of fails and passes is a fail as soon as half of the validators say so.
   const decisive =
     failed.length * 2 >= words.length && failed.length > 0 ? failed : words.filter((r) => r.verdict === 'pass');
-  return decisive.reduce<Kept | null>(
-    (best, next) => (best === null || next.endedAtMs > best.endedAtMs ? next : best),
+  return newestOf(decisive);
+}
+
+/** One receipt for each validator: its word. */
+function wordsOf<Kept extends UnitReceipt>(receipts: readonly Kept[]): Kept[] {
+  return [...Map.groupBy(receipts, ({ validator }) => validator).values()].flatMap((own) => wordOfValidator(own) ?? []);
+}
+
+/**
+ * The receipt that is one validator's word on a unit, from all its receipts that still count; null when it has none. It is the worst of its newest announced
+ * check, its newest decoy, and the newest failure at a barrier where its barriers fail the unit. A decoy alone lifts nothing. Markets, the registry of
+ * GPUs and scores go by this word.
+ *
+ * It is stricter than the retry rule (`standingOf`) while that leaves a first failure open, and as soon as no question is open both say the same.
+ */
+export function wordOfValidator<Kept extends Omit<UnitReceipt, 'receiptId' | 'validator'>>(
+  receipts: readonly Kept[],
+): Kept | null {
+  const announced = newestOf(receipts.filter(({ paid }) => paid !== true));
+  const decoy = newestOf(receipts.filter(({ paid }) => paid === true));
+  const barriers = receipts.filter(({ networkBarrier }) => networkBarrier === true);
+  const atBarriers = failsAtBarriers(barriers) ? newestOf(barriers.filter(({ verdict }) => verdict === 'fail')) : null;
+  if (announced === null && decoy?.verdict !== 'fail') return null;
+  return [announced, decoy, atBarriers].reduce((word, other) =>
+    word === null || (other !== null && isWorse(other, word)) ? other : word,
+  );
+}
+
+function newestOf<Kept extends { endedAtMs: number }>(receipts: readonly Kept[]): Kept | null {
+  return receipts.reduce<Kept | null>(
+    (newest, one) => (newest === null || one.endedAtMs > newest.endedAtMs ? one : newest),
     null,
   );
 }
 
-/** One receipt for each validator: its word. */
-function newestOfEach<Kept extends UnitReceipt>(receipts: readonly Kept[]): Iterable<Kept> {
-  const newest = new Map<string, Kept>();
-  for (const receipt of receipts) {
-    const key = `${receipt.paid === true ? 'paid' : 'announced'} ${receipt.validator}`;
-    const known = newest.get(key);
-    if (known === undefined || receipt.endedAtMs > known.endedAtMs) newest.set(key, receipt);
-  }
-  const words = new Map<string, Kept>();
-  for (const receipt of [...newest.values(), ...failuresAtBarriers(receipts)]) {
-    const known = words.get(receipt.validator);
-    if (known === undefined || isWorse(receipt, known)) words.set(receipt.validator, receipt);
-  }
-  return words.values();
-}
+type Judged = Pick<UnitReceipt, 'verdict' | 'endedAtMs'>;
 
-/** For each validator whose barriers fail the unit, the newest failure at one. */
-function failuresAtBarriers<Kept extends UnitReceipt>(receipts: readonly Kept[]): Kept[] {
-  const ofEach = Map.groupBy(
-    receipts.filter((receipt) => receipt.networkBarrier === true),
-    ({ validator }) => validator,
-  );
-  return [...ofEach.values()]
-    .filter(failsAtBarriers)
-    .map((seen) =>
-      seen
-        .filter(({ verdict }) => verdict === 'fail')
-        .reduce((one, other) => (other.endedAtMs > one.endedAtMs ? other : one)),
-    );
-}
-
-function isWorse(receipt: UnitReceipt, known: UnitReceipt): boolean {
+function isWorse(receipt: Judged, known: Judged): boolean {
   if (receipt.verdict !== known.verdict) return receipt.verdict === 'fail';
   return receipt.endedAtMs > known.endedAtMs;
 }

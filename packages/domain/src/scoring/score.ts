@@ -1,7 +1,7 @@
 /** What receipts are worth: a pure function from verdicts to a weight row. Thin until the incentive engine replaces its sum. */
 
 import { isCpuUnit } from '../ids.ts';
-import { failsAtBarriers } from '../verification/barrier-standing.ts';
+import { wordOfValidator } from '../offer/verdict.ts';
 import { holdsUnit, type UnitStanding } from '../verification/unit-registry.ts';
 import { RECEIPT_VALID_MS } from '../verification/validity.ts';
 
@@ -20,8 +20,8 @@ export interface ScoredReceipt {
 }
 
 /**
- * Score per hotkey: the number of its units whose newest receipt passed and is fresh, whose newest decoy of the last day did not fail, and that the
- * barriers of the last day do not fail.
+ * Score per hotkey: the number of its units on which this validator's word of the last day is a pass (`wordOfValidator`, the word that markets go by too).
+ * `receipts` are those of one validator.
  *
  * A GPU counts once in the network or not at all: for the registration that holds it by `standings`. A CPU unit is named by its provider,
  * so the same name under two hotkeys means two machines.
@@ -31,30 +31,11 @@ export function scoreHotkeys(
   standings: ReadonlyMap<string, UnitStanding>,
   nowMs: number,
 ): Map<string, number> {
-  const newest = new Map<string, ScoredReceipt>();
-  const decoys = new Map<string, ScoredReceipt>();
-  const barriers = new Map<string, ScoredReceipt[]>();
   const keyOf = ({ hotkey, machineKey, unit }: ScoredReceipt): string =>
     isCpuUnit(unit) ? `${hotkey} ${unit}` : `${hotkey} ${machineKey} ${unit}`;
-  for (const receipt of receipts) {
-    const kept = receipt.paid === true ? decoys : newest;
-    const known = kept.get(keyOf(receipt));
-    if (known === undefined || receipt.endedAtMs > known.endedAtMs) kept.set(keyOf(receipt), receipt);
-    if (receipt.networkBarrier !== true || nowMs - receipt.endedAtMs > RECEIPT_VALID_MS) continue;
-    barriers.set(keyOf(receipt), [...(barriers.get(keyOf(receipt)) ?? []), receipt]);
-  }
-  const isFresh = (receipt: ScoredReceipt): boolean => nowMs - receipt.endedAtMs <= RECEIPT_VALID_MS;
-  const failedDecoy = (receipt: ScoredReceipt): boolean => {
-    const decoy = decoys.get(keyOf(receipt));
-    return decoy !== undefined && decoy.verdict === 'fail' && isFresh(decoy);
-  };
-  const passed = [...newest.values()].filter(
-    (receipt) =>
-      receipt.verdict === 'pass' &&
-      isFresh(receipt) &&
-      !failedDecoy(receipt) &&
-      !failsAtBarriers(barriers.get(keyOf(receipt)) ?? []),
-  );
+  const fresh = receipts.filter((receipt) => nowMs - receipt.endedAtMs <= RECEIPT_VALID_MS);
+  const words = [...Map.groupBy(fresh, keyOf).values()].flatMap((own) => wordOfValidator(own) ?? []);
+  const passed = words.filter(({ verdict }) => verdict === 'pass');
   const scores = new Map<string, number>();
   for (const receipt of passed) {
     if (!isCpuUnit(receipt.unit) && !holdsUnit(standings.get(receipt.unit), receipt)) continue;

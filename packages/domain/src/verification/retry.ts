@@ -1,4 +1,8 @@
-/** The retry rule: one failure decides nothing. It is repeated within ten minutes, and if the two differ a third check decides. */
+/**
+ * The retry rule: one failure decides nothing. It is repeated within ten minutes, and if the two differ a third check decides. It says when a unit is checked
+ * next (`due.ts`) and what a failure that stands is (the attack suite's figures); until a question is closed the word of `offer/verdict.ts` stands, which is
+ * the newest check's: a machine with an open failure is neither rented nor paid meanwhile.
+ */
 
 /** What the checks of a unit come to, under the rule. */
 export interface Standing {
