@@ -58,10 +58,17 @@ async function expectInventory(): Promise<void> {
   const read = (key?: typeof validator) =>
     callAgent(machine.machine, 'GET', AGENT_API.inventory, key === undefined ? {} : { key });
   const foreign = await machine.startContainer({ Image: imageId, Cmd: ['sleep', '600'], Entrypoint: [] });
-  const checked = verifyDocument('inventory', (await read(validator)).body.inventory, { signer: machine.machineKey });
+  const inventory = async () => {
+    const { body } = await read(validator);
+    const checked = verifyDocument('inventory', body.inventory, { signer: machine.machineKey });
+    if (!checked.ok) throw new Error(`${checked.code}: ${checked.message}`);
+    return checked.body;
+  };
+  // It may be ten seconds old: the market was told what the host is like before there was a lease.
+  const isTaken = async () => ((await inventory()).containers?.leased ?? 0) === 1;
+  await expect.poll(isTaken, { timeout: 30_000, interval: 1_000 }).toBe(true);
+  const { containers, engine, host } = await inventory();
   await machine.meddle(foreign, 'remove');
-  if (!checked.ok) throw new Error(`${checked.code}: ${checked.message}`);
-  const { containers, engine, host } = checked.body;
   expect(containers).toMatchObject({ leased: 1, leaked: 0 });
   expect(containers?.foreignRunning).toBeGreaterThanOrEqual(1);
   expect(engine?.version).toMatch(/^[0-9]+\./);
