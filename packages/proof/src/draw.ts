@@ -35,30 +35,35 @@ function uniformNumbers(key: Uint8Array): (bound: number) => number {
   };
 }
 
-/** Steps of the chain whose kind is one of `kinds`, in order. */
-function stepsOf(params: ProofParams, kinds: readonly StepKind[]): number[] {
-  return Array.from({ length: stepCount(params) }, (_, step) => step).filter((step) =>
-    kinds.includes(stepKind(params, step)),
-  );
+/** Steps of the chain of one kind, in order. */
+function stepsOf(params: ProofParams, kind: StepKind): number[] {
+  return Array.from({ length: stepCount(params) }, (_, step) => step).filter((step) => stepKind(params, step) === kind);
+}
+
+/** How many samples each kind gets. Those of tiles are shared evenly by the kinds of products in the chain, so that skipping one kind alone stays dear. */
+function samplesOfKinds({ pattern, audit }: ProofParams): [StepKind, number][] {
+  const products = (['int8', 'bf16'] as const).filter((kind) => pattern.includes(kind));
+  return [
+    ...products.map((kind, at): [StepKind, number] => [
+      kind,
+      Math.floor(audit.tiles / products.length) + (at < audit.tiles % products.length ? 1 : 0),
+    ]),
+    ['sweep', audit.leaves],
+    ['walk', audit.walks],
+  ];
 }
 
 /**
- * Draws tiles, then leaves, then walks: each sample independent and uniform over all answers of its kinds in the whole chain, without
- * repetition. At most as many as there are answers.
+ * Draws tiles of INT8 products, of BF16 products, then leaves, then walks: each sample independent and uniform over all answers of its kind in
+ * the whole chain, without repetition. At most as many as there are answers.
  */
 export function drawSamples(params: ProofParams, auditNonce: Uint8Array, lastValue: Uint8Array): Sample[] {
   const uniform = uniformNumbers(sha256(concatBytes(utf8(DRAW_DOMAIN), auditNonce, lastValue)));
-  const groups: readonly [readonly StepKind[], number][] = [
-    [['int8', 'bf16'], params.audit.tiles],
-    [['sweep'], params.audit.leaves],
-    [['walk'], params.audit.walks],
-  ];
   const samples: Sample[] = [];
-  for (const [kinds, wanted] of groups) {
-    const steps = stepsOf(params, kinds);
-    const first = steps[0];
-    if (first === undefined) continue;
-    const perStep = answerCount(params, stepKind(params, first));
+  for (const [kind, wanted] of samplesOfKinds(params)) {
+    const steps = stepsOf(params, kind);
+    if (steps.length === 0) continue;
+    const perStep = answerCount(params, kind);
     const total = steps.length * perStep;
     const seen = new Set<number>();
     while (seen.size < Math.min(wanted, total)) {

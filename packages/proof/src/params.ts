@@ -22,6 +22,7 @@ export {
   type SampleSizes,
   SIZE_CLASSES,
   type SizeClass,
+  SIZES,
   STEP_KINDS,
   type StepKind,
 } from './size-classes.ts';

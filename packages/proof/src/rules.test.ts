@@ -12,6 +12,7 @@ import { encodeProverFrame, type ProverFrame } from './frames.ts';
 import { encodeLine } from './lines.ts';
 import {
   answerCount,
+  AXIS_OF,
   type AxisRates,
   bytesToFill,
   chainAmounts,
@@ -139,6 +140,32 @@ test('an onboarding finds 10 % of skipped tiles, leaves or walks in at least 99.
   // Where speed proves nothing, 5 % of missing memory shows in the leaves alone.
   expect(0.95 ** proofParams('cpu-demo', 'onboarding').audit.leaves).toBeLessThanOrEqual(0.001);
   expect(0.95 ** proofParams('micro', 'onboarding').audit.leaves).toBeLessThanOrEqual(0.001);
+});
+
+test('who leaves out a tenth of the time of a GPU, all in one kind of steps, is found in at least 99.9 % of onboardings', () => {
+  for (const sizeClass of SIZE_CLASSES) {
+    const { rounds } = SIZES[sizeClass];
+    if (!('pace' in rounds)) continue;
+    const params = proofParams(sizeClass, 'onboarding');
+    const samples = drawSamples(params, new Uint8Array(32), new Uint8Array(32));
+    for (const kind of new Set(params.pattern)) {
+      const seconds = chainAmounts(params)[AXIS_OF[kind]] / rounds.pace[AXIS_OF[kind]];
+      const share = Math.min(1, (0.1 * chainSecondsAt(params, rounds.pace)) / seconds);
+      const drawn = samples.filter(({ step }) => stepKind(params, step) === kind).length;
+      expect([sizeClass, kind, (1 - share) ** drawn <= 0.001]).toEqual([sizeClass, kind, true]);
+    }
+  }
+});
+
+test('where speed proves nothing, a tenth of one kind of products shows in the tiles of that kind alone', () => {
+  for (const sizeClass of ['micro', 'cpu-demo'] as const) {
+    const params = proofParams(sizeClass, 'onboarding');
+    const samples = drawSamples(params, new Uint8Array(32), new Uint8Array(32));
+    for (const kind of ['int8', 'bf16'] as const) {
+      const drawn = samples.filter(({ step }) => stepKind(params, step) === kind).length;
+      expect(0.9 ** drawn).toBeLessThanOrEqual(0.001);
+    }
+  }
 });
 
 test('3,000 draws that really happen miss a skipped tenth of a kind as seldom as the arithmetic says', () => {

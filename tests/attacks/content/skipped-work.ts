@@ -44,8 +44,10 @@ export const { family, runTries } = contentFamily('skipped-work', import.meta.ur
   skips('tiles', TILES, 0.05, false),
   skips('tiles', TILES, 0.1, true),
   skips('tiles', TILES, 0.2, true),
+  skips('INT8 tiles alone', ['int8'], 0.1, true),
+  skips('BF16 tiles alone', ['bf16'], 0.1, true),
   skips('sweep leaves', ['sweep'], 0.1, true),
-  skips('walks', ['walk'], 0.1, false),
+  skips('walks', ['walk'], 0.1, true),
   skips('walks', ['walk'], 0.5, true),
   byStrategy('ends all walks after half of their hops', true, shortWalks),
 ]);

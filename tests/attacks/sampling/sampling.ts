@@ -4,6 +4,9 @@
  */
 import {
   answerCount,
+  AXIS_OF,
+  chainAmounts,
+  chainSecondsAt,
   drawSamples,
   type ProofParams,
   proofParams,
@@ -11,7 +14,9 @@ import {
   type Sample,
   SIZE_CLASSES,
   type SizeClass,
+  SIZES,
   stepKind,
+  type StepKind,
 } from '@celium/proof';
 import {
   type AttackFamily,
@@ -30,38 +35,54 @@ const QUICK_TRIES = 200;
 
 const GPU_CLASSES: readonly SizeClass[] = SIZE_CLASSES.filter((name) => name.startsWith('gpu'));
 
-type Axis = 'tile' | 'leaf' | 'walk';
+const TILES: readonly StepKind[] = ['int8', 'bf16'];
 
 interface Cheat {
   attack: string;
   purpose: Purpose;
   targeted: boolean;
   note?: string;
-  /** The share of wrong answers among those of an axis. */
-  wrong(axis: Axis, params: ProofParams): number;
+  /** The share of wrong answers among those of one kind of steps. */
+  wrong(kind: StepKind, params: ProofParams): number;
 }
 
 const only =
-  (axis: Axis, share: number): Cheat['wrong'] =>
-  (drawn) =>
-    drawn === axis ? share : 0;
+  (kinds: readonly StepKind[], share: number): Cheat['wrong'] =>
+  (kind) =>
+    kinds.includes(kind) ? share : 0;
 
 /** Whoever lacks memory and makes nothing again: leaves, walks that meet a missing cell, and tiles one of whose rows needs one. */
 function shortOf(share: number): Cheat['wrong'] {
-  return (axis, params) => {
-    if (axis === 'leaf') return share;
-    const cells = axis === 'walk' ? params.hopsPerWalk : 128 * Math.ceil(params.productDepth / params.segmentBytes);
+  return (kind, params) => {
+    if (kind === 'sweep') return share;
+    const cells = kind === 'walk' ? params.hopsPerWalk : 128 * Math.ceil(params.productDepth / params.segmentBytes);
     return 1 - (1 - share) ** cells;
   };
 }
 
+/** The share of one kind's answers whose work takes `ofTime` of the whole chain at the pace of a class; all of them, if they take less. */
+function worth(ofTime: number, kind: StepKind, { sizeClass, purpose }: ProofParams): number {
+  const sizes = SIZES[sizeClass];
+  if (!('pace' in sizes.rounds)) throw new Error(`${sizeClass} has no pace`);
+  const { pace } = sizes.rounds;
+  const params = proofParams(sizeClass, purpose);
+  const seconds = chainAmounts(params)[AXIS_OF[kind]] / pace[AXIS_OF[kind]];
+  return Math.min(1, (ofTime * chainSecondsAt(params, pace)) / seconds);
+}
+
 const CHEATS: readonly Cheat[] = [
-  { attack: 'skips 2 % of tiles', purpose: 'onboarding', targeted: false, wrong: only('tile', 0.02) },
-  { attack: 'skips 5 % of tiles', purpose: 'onboarding', targeted: false, wrong: only('tile', 0.05) },
-  { attack: 'skips 10 % of tiles', purpose: 'onboarding', targeted: true, wrong: only('tile', 0.1) },
-  { attack: 'skips 20 % of tiles', purpose: 'onboarding', targeted: true, wrong: only('tile', 0.2) },
-  { attack: 'skips 10 % of sweep leaves', purpose: 'onboarding', targeted: true, wrong: only('leaf', 0.1) },
-  { attack: 'skips 10 % of walks', purpose: 'onboarding', targeted: true, wrong: only('walk', 0.1) },
+  { attack: 'skips 2 % of tiles', purpose: 'onboarding', targeted: false, wrong: only(TILES, 0.02) },
+  { attack: 'skips 5 % of tiles', purpose: 'onboarding', targeted: false, wrong: only(TILES, 0.05) },
+  { attack: 'skips 10 % of tiles', purpose: 'onboarding', targeted: true, wrong: only(TILES, 0.1) },
+  { attack: 'skips 20 % of tiles', purpose: 'onboarding', targeted: true, wrong: only(TILES, 0.2) },
+  {
+    attack: 'skips BF16 tiles alone, worth 10 % of the time',
+    purpose: 'onboarding',
+    targeted: true,
+    wrong: (kind, params) => (kind === 'bf16' ? worth(0.1, kind, params) : 0),
+  },
+  { attack: 'skips 10 % of sweep leaves', purpose: 'onboarding', targeted: true, wrong: only(['sweep'], 0.1) },
+  { attack: 'skips 10 % of walks', purpose: 'onboarding', targeted: true, wrong: only(['walk'], 0.1) },
   {
     attack: '5 % of the memory missing, nothing made again',
     purpose: 'onboarding',
@@ -73,14 +94,14 @@ const CHEATS: readonly Cheat[] = [
     purpose: 'onboarding',
     targeted: false,
     note: 'the draw alone; making cells again for the walks is what makes it late: see missing-memory',
-    wrong: only('leaf', 0.05),
+    wrong: only(['sweep'], 0.05),
   },
   {
     attack: 'skips 10 % of tiles in one routine check',
     purpose: 'routine',
     targeted: false,
     note: 'only onboarding claims 99.9 %; routine checks come every 60 to 120 minutes',
-    wrong: only('tile', 0.1),
+    wrong: only(TILES, 0.1),
   },
 ];
 
@@ -88,8 +109,7 @@ const CHEATS: readonly Cheat[] = [
 function isCaught(cheat: Cheat, params: ProofParams, samples: readonly Sample[]): boolean {
   return samples.some(({ step, index }) => {
     const kind = stepKind(params, step);
-    const axis: Axis = kind === 'sweep' ? 'leaf' : kind === 'walk' ? 'walk' : 'tile';
-    return index >= answerCount(params, kind) * (1 - cheat.wrong(axis, params));
+    return index >= answerCount(params, kind) * (1 - cheat.wrong(kind, params));
   });
 }
 
