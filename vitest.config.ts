@@ -18,6 +18,8 @@ export default defineConfig({
           include: ['{packages,apps,tools,bench}/**/*.test.ts', 'tests/attacks/**/*.test.ts'],
           exclude: ['**/node_modules/**'],
           globalSetup: [databaseSetup],
+          // Half of these tests wait for Docker, PostgreSQL or a program: two files at a time keep two cores busy.
+          maxWorkers: 2,
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -16,37 +16,38 @@ import { ROOT, until, World } from './world.ts';
 
 const UNKNOWN_ID = '00000000-0000-4000-8000-000000000000';
 
+/** The market of the first two groups; the second ends and starts its programs. */
+let shared: World;
+let offerId: string;
+
+beforeAll(async () => {
+  shared = await World.start();
+  await shared.verify();
+  offerId = await theOffer(shared.client());
+}, 240_000);
+
+afterAll(async () => {
+  await shared.close();
+});
+
 describe('renting', () => {
-  let world: World;
-  let offerId: string;
-
-  beforeAll(async () => {
-    world = await World.start();
-    await world.verify();
-    offerId = await theOffer(world.client());
-  }, 240_000);
-
-  afterAll(async () => {
-    await world.close();
-  });
-
   test('without a balance is refused before anything is reserved', async () => {
-    const { client } = await world.newRenter(0n);
+    const { client } = await shared.newRenter(0n);
     await expectRefusal('NO_BALANCE', client.call('createRental', { body: { offerId } }));
     expect(await freeUnits(client)).toBe(1);
   });
 
   test('an unknown offer is refused', async () => {
-    const { client } = await world.newRenter();
+    const { client } = await shared.newRenter();
     await expectRefusal('OFFER_UNKNOWN', client.call('createRental', { body: { offerId: UNKNOWN_ID } }));
   });
 
   test('without an SSH key is refused, and a bad key is never stored', async () => {
-    const session = await world.client().call('signUp', {
+    const session = await shared.client().call('signUp', {
       body: { email: `nokey-${crypto.randomUUID()}@example.org`, password: 'a long enough password' },
     });
-    const client = world.client(session.apiKey);
-    const operator = await world.operator();
+    const client = shared.client(session.apiKey);
+    const operator = await shared.operator();
     await operator.call('grantCredit', { body: { email: session.email, amountMicroUsd: '1000000' } });
     await expectRefusal('NO_SSH_KEY', client.call('createRental', { body: { offerId } }));
     const bad = 'command="rm -rf /" ssh-ed25519 AAAA';
@@ -55,11 +56,11 @@ describe('renting', () => {
   });
 
   test('with a wrong API key is refused', async () => {
-    await expectRefusal('UNAUTHENTICATED', world.client('cel_live_nothing').call('getBalance'));
+    await expectRefusal('UNAUTHENTICATED', shared.client('cel_live_nothing').call('getBalance'));
   });
 
   test('one offer twice at the same instant: exactly one wins, the other reads why, and its money is free', async () => {
-    const renters = await Promise.all([world.newRenter(), world.newRenter()]);
+    const renters = await Promise.all([shared.newRenter(), shared.newRenter()]);
     const tries = await Promise.allSettled(
       renters.map(async ({ client }) => client.call('createRental', { body: { offerId } })),
     );
@@ -76,11 +77,11 @@ describe('renting', () => {
   });
 
   test('a rented pod takes the renter’s key against the grant’s host key, and nobody else’s', async () => {
-    const renter = await world.newRenter();
-    const stranger = await world.newRenter();
+    const renter = await shared.newRenter();
+    const stranger = await shared.newRenter();
     const rental = await rentAndWait(renter.client, offerId);
     const ssh = rental.ssh as NonNullable<typeof rental.ssh>;
-    const knownHostsFile = join(world.stateDir, 'known_hosts');
+    const knownHostsFile = join(shared.stateDir, 'known_hosts');
     const mine = await sshRun({ ...ssh, keyFile: renter.keyFile, knownHostsFile }, 'echo hello');
     expect(mine).toMatchObject({ exit: 0, stdout: 'hello\n' });
     const theirs = await sshRun({ ...ssh, keyFile: stranger.keyFile, knownHostsFile }, 'echo hello');
@@ -92,71 +93,77 @@ describe('renting', () => {
 });
 
 describe('a program that cannot start', () => {
-  let world: World;
   let disk: SmallDisk;
 
   beforeAll(async () => {
-    world = await World.start();
     disk = await makeSmallDisk(8);
     await disk.fill();
   }, 120_000);
 
   afterAll(async () => {
     await disk.remove();
-    await world.close();
   });
 
   for (const name of ['devchain', 'market', 'agent'] as const) {
     test(`says PORT_IN_USE when another program listens on the ${name}'s port`, async () => {
-      await world.program(name).end();
+      await shared.program(name).end();
       const other = createServer((socket) => socket.destroy());
-      await new Promise<void>((resolve) => other.listen(world.ports[name], '127.0.0.1', resolve));
+      await new Promise<void>((resolve) => other.listen(shared.ports[name], '127.0.0.1', resolve));
       try {
-        await expectStartError('PORT_IN_USE', world.commandOf(name, world.stateOf(name)));
+        await expectStartError('PORT_IN_USE', shared.commandOf(name, shared.stateOf(name)));
       } finally {
         await new Promise((resolve) => other.close(resolve));
       }
-      await world.startProgram(name);
+      await shared.startProgram(name);
     });
   }
 
   for (const name of ['devchain', 'market', 'agent', 'validator'] as const) {
     test(`says DISK_FULL when the ${name}'s state folder has no space`, async () => {
-      await expectStartError('DISK_FULL', world.commandOf(name, join(disk.path, name)));
+      await expectStartError('DISK_FULL', shared.commandOf(name, join(disk.path, name)));
     });
   }
 
   test('says ENGINE_UNAVAILABLE when the agent finds no Docker behind the socket it was given', async () => {
-    await world.program('agent').end();
-    const command = world.commandOf('agent', world.stateOf('agent'));
-    const args = command.args.map((arg) => (arg === world.dockerSocket ? '/nowhere/docker.sock' : arg));
+    await shared.program('agent').end();
+    const command = shared.commandOf('agent', shared.stateOf('agent'));
+    const args = command.args.map((arg) => (arg === shared.dockerSocket ? '/nowhere/docker.sock' : arg));
     await expectStartError('ENGINE_UNAVAILABLE', { ...command, args });
   });
 });
 
-describe('Docker stopped under a running agent', () => {
+describe('a running agent, when its surroundings fail', () => {
   let engine: PrivateEngine;
   let folder: string;
+  let disk: SmallDisk;
   let world: World;
 
   beforeAll(async () => {
+    // Before the engine, which sees the mounts of the moment in which it starts.
+    disk = await makeSmallDisk(400);
     folder = await mkdtemp(join(tmpdir(), 'celium-engine-'));
     // Remapped users walk through every folder above the engine's.
     await chmod(folder, 0o711);
     engine = await startPrivateEngine(join(folder, 'engine'));
     await copyImage('/var/run/docker.sock', engine.socket, baseImageTag());
-    world = await World.start({ dockerSocket: engine.socket, publicHost: engine.address });
+    world = await World.start({
+      dockerSocket: engine.socket,
+      publicHost: engine.address,
+      stateDirs: { agent: join(disk.path, 'agent') },
+    });
     await world.verify();
   }, 300_000);
 
   afterAll(async () => {
     await engine.resume();
+    await disk.free();
     await world.close();
+    await disk.remove();
     await engine.remove();
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('a rent ends with the reason, costs nothing, and works again when Docker is back', async () => {
+  test('Docker stopped: a rent ends with the reason, costs nothing, and works again when it is back', async () => {
     const renter = await world.newRenter();
     const offerId = await theOffer(renter.client);
     await engine.halt();
@@ -175,25 +182,8 @@ describe('Docker stopped under a running agent', () => {
     await stopAndWait(renter.client, rental.rentalId);
     await until('the pod to be gone', 30_000, async () => (await world.containers()).length === 0);
   });
-});
 
-describe('a disk that fills up under a running agent', () => {
-  let disk: SmallDisk;
-  let world: World;
-
-  beforeAll(async () => {
-    disk = await makeSmallDisk(400);
-    world = await World.start({ stateDirs: { agent: join(disk.path, 'agent') } });
-    await world.verify();
-  }, 240_000);
-
-  afterAll(async () => {
-    await disk.free();
-    await world.close();
-    await disk.remove();
-  });
-
-  test('a rent ends with DISK_FULL’s reason, costs nothing, and works again when there is space', async () => {
+  test('a full disk: a rent ends with DISK_FULL’s reason, costs nothing, and works again when there is space', async () => {
     const renter = await world.newRenter();
     const offerId = await theOffer(renter.client);
     await disk.fill();
