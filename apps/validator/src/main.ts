@@ -39,6 +39,7 @@ import { Scheduler } from './scheduler.ts';
 import { HELP, readSettings, type Settings } from './settings.ts';
 import { createSshShells } from './shell/ssh-shell.ts';
 import { openDatabase } from './state/database.ts';
+import { GrantBook } from './state/grant-book.ts';
 import { Inventories } from './state/inventories.ts';
 import { LeaseJournal } from './state/lease-journal.ts';
 import { MachineBook } from './state/machine-book.ts';
@@ -156,6 +157,8 @@ function assemble(
     shells: createSshShells({ allowPrivate: settings.allowPrivate, randomBytes, link: settings.link }),
     lag: createLagMeter(),
     journal: new LeaseJournal(database),
+    grants: new GrantBook(database),
+    readLog: createLogReader(network),
     receipts,
     machineBook: new MachineBook(database, receipts),
     registry,

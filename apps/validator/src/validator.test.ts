@@ -45,6 +45,7 @@ async function assemble(bench: CheckBench) {
     checksAll: false,
     auditBacklog: () => 0,
     report: (line) => void lines.push(line),
+    readLog: async () => null,
     network: createNetwork({ allowPrivate: true }),
     signer: new RequestSigner(VALIDATOR, { now: Date.now, randomBytes }),
     chain,

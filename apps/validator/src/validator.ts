@@ -2,6 +2,7 @@
 
 import { serveAxon, type AxonAddress } from './axon.ts';
 import { pause } from './check/pause.ts';
+import { findDoubleGrants, type DoubleGrantPorts } from './double-grants.ts';
 import { sweepLeases } from './check/lease.ts';
 import type { CheckPorts } from './check/check-machine.ts';
 import type { Decoys } from './decoys/decoys.ts';
@@ -18,7 +19,12 @@ import { setWeights, type WeightsPorts } from './weights/weights.ts';
 
 /** All parts of a running validator. */
 export interface ValidatorParts {
-  ports: CheckPorts & SchedulerPorts & PublisherPorts & WeightsPorts & Pick<HostPorts, 'inventories'>;
+  ports: CheckPorts &
+    SchedulerPorts &
+    PublisherPorts &
+    WeightsPorts &
+    DoubleGrantPorts &
+    Pick<HostPorts, 'inventories'>;
   discovery: Discovery;
   epochs: EpochWatch;
   barriers: BarrierKeeper;
@@ -43,6 +49,7 @@ const SWEEP_EVERY_MS = 1_000;
 const PUBLISH_EVERY_MS = 500;
 const WEIGHTS_EVERY_MS = 6_000;
 const REGISTRY_EVERY_MS = 15_000;
+const DOUBLE_GRANTS_EVERY_MS = 30_000;
 const AXON_EVERY_MS = 30_000;
 const DECOYS_EVERY_MS = 20_000;
 /** How long the loops that can wait do so for a run that is being timed, and how often they look. */
@@ -81,6 +88,7 @@ export async function runValidator(
     quietly('look at machines', MACHINES_EVERY_MS, () => machineScheduler.startDue(signal)),
     quietly('publish', PUBLISH_EVERY_MS, async () => void (await publishDue(ports)), PUBLISH_QUIET_LIMIT_MS),
     quietly('registry of GPUs', REGISTRY_EVERY_MS, async () => reportConflicts(ports)),
+    quietly('look for double grants', DOUBLE_GRANTS_EVERY_MS, () => findDoubleGrants(ports, signal)),
     quietly('set weights', WEIGHTS_EVERY_MS, () => setWeights(ports)),
     quietly('serve axon', AXON_EVERY_MS, () => serveAxon(ports, axon)),
     ...(decoys === null ? [] : [quietly('decoys', DECOYS_EVERY_MS, () => decoys.turn(signal))]),

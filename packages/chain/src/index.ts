@@ -4,6 +4,7 @@ export * from './keys/derivation.ts';
 export * from './keys/key-pair.ts';
 export * from './keys/ss58.ts';
 export * from './log/decoy-commitment.ts';
+export * from './log/double-grant-proof.ts';
 export * from './log/log-hash.ts';
 export * from './log/sqlite-log.ts';
 export * from './signing/consent.ts';

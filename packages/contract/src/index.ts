@@ -3,6 +3,7 @@ export * from './agent-messages.ts';
 export * from './crash-points.ts';
 export * from './documents/barrier.ts';
 export * from './documents/decoy.ts';
+export * from './documents/double-grant-file.ts';
 export * from './documents/envelope.ts';
 export * from './documents/grant.ts';
 export * from './documents/inventory.ts';

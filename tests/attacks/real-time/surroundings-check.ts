@@ -16,6 +16,7 @@ import { createAgentClient } from '../../../apps/validator/src/network/agent-cli
 import { createNetwork } from '../../../apps/validator/src/network/json-over-http.ts';
 import { createSshShells } from '../../../apps/validator/src/shell/ssh-shell.ts';
 import { openDatabase } from '../../../apps/validator/src/state/database.ts';
+import { GrantBook } from '../../../apps/validator/src/state/grant-book.ts';
 import { LeaseJournal } from '../../../apps/validator/src/state/lease-journal.ts';
 import { MachineBook } from '../../../apps/validator/src/state/machine-book.ts';
 import { ReceiptBook } from '../../../apps/validator/src/state/receipt-book.ts';
@@ -85,6 +86,7 @@ export class SurroundingsChecker {
         randomBytes,
         agent: createAgentClient(network, signer),
         journal: new LeaseJournal(database),
+        grants: new GrantBook(database),
         hotkey: this.#validator,
         crash: () => {},
         running: new Set<string>(),

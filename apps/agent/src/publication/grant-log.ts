@@ -58,7 +58,8 @@ export class GrantLog {
     const waiting = this.#ports.store
       .all()
       .filter((record) => record.published === 'nothing' || (record.published === 'grant' && record.gone !== null))
-      .sort((a, b) => a.grantedAtMs - b.grantedAtMs);
+      // By fence, not by the clock: a clock that went back must not put a grant before the end of the one that it followed.
+      .sort((a, b) => a.grant.body.fence - b.grant.body.fence);
     if (waiting.length === 0) return;
     const { position } = this.#ports.log;
     const recent = this.#ports.log.entries(Math.max(1, position.height - COMPARED_ENTRIES), COMPARED_ENTRIES + 1);

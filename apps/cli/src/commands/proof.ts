@@ -9,6 +9,7 @@ import { connectAsStranger } from '../market/connect.ts';
 import { formatDuration, formatTime, shortId } from '../output/format.ts';
 import { writeResult } from '../output/result.ts';
 import { formatFields, formatTable } from '../output/table.ts';
+import type { ProvenDoubleGrant } from '../proof/verify-double-grant.ts';
 import type { FileVerdict } from '../proof/verify-file.ts';
 import { clientFlags, describe, jsonFlag, type ClientFlags, type OutputFlags } from './flags.ts';
 import { chainFlag, chainUrlOf } from './serve.ts';
@@ -16,7 +17,11 @@ import { chainFlag, chainUrlOf } from './serve.ts';
 const verifyCommand = buildCommand<OutputFlags, [string], CliContext>({
   async func(flags, file) {
     const { readProofFile, verifyProofFile } = await import('../proof/verify-file.ts');
-    const verdict = verifyProofFile(readProofFile(file === '-' ? await this.readStdin() : readFile(file)));
+    const { verifyDoubleGrantFile } = await import('../proof/verify-double-grant.ts');
+    const text = file === '-' ? await this.readStdin() : readFile(file);
+    const fraud = verifyDoubleGrantFile(text);
+    if (fraud !== null) return writeResult(this, flags.json, fraud, () => describeDoubleGrant(fraud));
+    const verdict = verifyProofFile(readProofFile(text));
     writeResult(this, flags.json, verdict, () => describeVerdict(verdict));
     if (!verdict.ok) {
       const wrong = verdict.findings
@@ -60,6 +65,15 @@ function readFile(path: string): string {
       { cause },
     );
   }
+}
+
+function describeDoubleGrant({ machineKey, unit, proof, leaseIds }: ProvenDoubleGrant): string {
+  return formatFields([
+    ['double grant', proof],
+    ['machine key', machineKey],
+    ['unit', unit],
+    ['leases', leaseIds.join(', ')],
+  ]);
 }
 
 function describeVerdict(verdict: FileVerdict): string {

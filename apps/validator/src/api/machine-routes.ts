@@ -6,6 +6,7 @@ import { CeliumError, parseStrangersJson, VALIDATOR_API, vantageAsk } from '@cel
 import { z } from 'zod';
 import type { VantageDesk } from '../machine-check/vantage.ts';
 import type { ValidatorClock } from '../ports.ts';
+import type { GrantBook } from '../state/grant-book.ts';
 import type { MachineBook } from '../state/machine-book.ts';
 
 /** What the routes work with. */
@@ -13,6 +14,7 @@ export interface MachineRoutePorts {
   clock: ValidatorClock;
   hotkey: KeySigner;
   machineBook: MachineBook;
+  grants: GrantBook;
   vantageDesk: VantageDesk;
   /** Whether a hotkey has a validator permit. */
   mayAsk: (hotkey: string) => boolean;
@@ -26,12 +28,21 @@ const receiptsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 });
 
+const doubleGrantParams = z.object({ machineKey: z.string().regex(/^[0-9a-f]{64}$/) });
+
 /** Adds the routes to the validator's API. */
 export function addMachineRoutes(app: FastifyInstance, ports: MachineRoutePorts): void {
   const nonces = new MemoryNonceStore(() => ports.clock.unixMs());
   app.get('/v1/machine-receipts', (request) => {
     const { machineKey, limit } = receiptsQuery.parse(request.query);
     return { receipts: ports.machineBook.newest(limit, machineKey) };
+  });
+  app.get('/v1/double-grants/:machineKey', (request) => {
+    const { machineKey } = doubleGrantParams.parse(request.params);
+    const file = ports.grants.evidence(machineKey, ports.clock.unixMs());
+    if (file === null)
+      throw new CeliumError('NOT_FOUND', 'This validator holds no double grant against that machine key.');
+    return file;
   });
   void app.register(async (scope) => {
     scope.removeAllContentTypeParsers();

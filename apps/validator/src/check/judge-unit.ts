@@ -6,6 +6,7 @@ import { claimedGpu } from '@celium/domain';
 import { judgeChallenge } from '@celium/proof';
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { AuditorPort, RandomBytes } from '../ports.ts';
+import type { GrantBook } from '../state/grant-book.ts';
 import type { TranscriptFiles } from '../state/transcripts.ts';
 import { uuidFrom } from './lease.ts';
 import { paramsOfUnit, rateOf, type Proving, type ProvingPorts, type UnitPlan } from './prove-units.ts';
@@ -15,6 +16,7 @@ import { composeReceipt, type CheckFacts, type UnitOutcome } from './receipt.ts'
 export interface JudgingPorts {
   auditor: AuditorPort;
   transcripts: TranscriptFiles;
+  grants: GrantBook;
   hotkey: KeySigner;
   randomBytes: RandomBytes;
   sizeClassOf: ProvingPorts['sizeClassOf'];
@@ -72,6 +74,11 @@ async function judgeAnswer(
   known: KnownMachine,
   plan: UnitPlan,
 ): Promise<{ outcome: UnitOutcome; auditCpuSeconds: number; lagMs: number }> {
+  const { machineKey } = known.machine;
+  if (ports.grants.evidence(machineKey, proving.endedAtMs) !== null) {
+    const message = `this machine key granted leases that cannot both be: see /v1/double-grants/${machineKey}`;
+    return { outcome: { kind: 'no-proof', code: 'DOUBLE_GRANT', message }, auditCpuSeconds: 0, lagMs: 0 };
+  }
   const answer = proving.answers.get(plan.unit);
   if (answer === undefined) throw new Error(`unit ${plan.unit} was planned and not proven`);
   if (answer.kind === 'no-proof') return { outcome: answer, auditCpuSeconds: 0, lagMs: 0 };

@@ -5,6 +5,7 @@ import { canonicalJson, type CrashHere, type LeaseStatus, type ManifestMachine, 
 import { BASE_IMAGE, MAX_CHECK_TERM_MS } from '@celium/domain';
 import { createHash } from 'node:crypto';
 import type { AgentAddress, AgentPort, RandomBytes, ValidatorClock } from '../ports.ts';
+import type { GrantBook } from '../state/grant-book.ts';
 import type { LeaseJournal, OpenLease } from '../state/lease-journal.ts';
 import { pause } from './pause.ts';
 
@@ -14,6 +15,8 @@ export interface LeasePorts {
   randomBytes: RandomBytes;
   agent: AgentPort;
   journal: LeaseJournal;
+  /** Every signed grant that is seen, for the day on which two of them do not fit. */
+  grants: GrantBook;
   hotkey: KeySigner;
   crash: CrashHere;
   /** Leases of checks that run: the sweep leaves them alone. */
@@ -100,14 +103,17 @@ async function answerOf(
     ports.journal.noteGrant(requestId, answer.grant);
     ports.crash('validator.lease.granted');
     const fault = faultOfGrant(answer.grant, request, units);
-    if (fault === null) return { kind: 'leased', requestId, grant: answer.grant };
+    if (fault === null) {
+      ports.grants.note(machine.machineKey, answer.grant, ports.clock.unixMs());
+      return { kind: 'leased', requestId, grant: answer.grant };
+    }
     await giveUpLease(ports, requestId);
     return { kind: 'refused', code: 'BAD_REQUEST', message: `the agent's grant does not fit the request: ${fault}` };
   }
   if (answer.kind === 'refused') {
     ports.journal.close(requestId, `refused: ${answer.refusal.body.code}`);
     ports.running.delete(requestId);
-    return readRefusal(answer.refusal, machine);
+    return readRefusal(ports, answer.refusal, machine);
   }
   // No signed word from the agent: it may have granted all the same, so the sweep asks again and stops what it finds.
   await giveUpLease(ports, requestId);
@@ -136,11 +142,12 @@ function faultOfGrant(
  * A busy refusal has to show the grant that is in the way: signed by the same machine key, of these units, and of a kind that goes before a check
  * (paid, to a market that the manifest lists) or of another validator's check.
  */
-function readRefusal(refusal: Signed<'lease-refusal'>, machine: ManifestMachine): LeaseResult {
+function readRefusal(ports: LeasePorts, refusal: Signed<'lease-refusal'>, machine: ManifestMachine): LeaseResult {
   const { code, message, busyWith } = refusal.body;
   if (code !== 'UNITS_BUSY') return { kind: 'refused', code, message };
   const shown = verifyDocument('grant', busyWith, { signer: machine.machineKey });
   if (!shown.ok || shown.body.machineId !== machine.machineId) return { kind: 'busy', grant: null, units: [], message };
+  ports.grants.note(machine.machineKey, shown.signed, ports.clock.unixMs());
   const { kind, authority, units } = shown.body;
   const held = units.filter((unit) => machine.units.includes(unit));
   const paid = kind === 'paid' && machine.markets.some((market) => market.key === authority);

@@ -7,6 +7,8 @@ import type { AgentAddress, NetworkPort } from '../ports.ts';
 /** Entries from a number on, and how many there are in all. */
 export interface LogPage {
   height: number;
+  /** The signed head as it came, unchecked. */
+  head?: unknown;
   entries: Array<{ seq: number; kind: string; body: unknown }>;
 }
 
@@ -32,6 +34,7 @@ export function createLogReader(network: NetworkPort): ReadAgentLog {
     const answer = await network.request({ method: 'GET', url: address.href, ...limits }).catch(() => null);
     const parsed = page.safeParse(answer?.json);
     if (answer?.status !== 200 || !parsed.success) return null;
-    return { height: parsed.data.head.body.height, entries: parsed.data.entries };
+    const { head, entries } = parsed.data;
+    return { height: head.body.height, head, entries };
   };
 }

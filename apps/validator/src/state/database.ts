@@ -64,6 +64,12 @@ export const SCHEMA = `
   CREATE TABLE IF NOT EXISTS large_deploys (
     machine_key TEXT PRIMARY KEY, block INTEGER NOT NULL, at_ms INTEGER NOT NULL, verdict TEXT NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS seen_grants (
+    machine_key TEXT NOT NULL, lease_id TEXT NOT NULL, seen_at_ms INTEGER NOT NULL, examined INTEGER NOT NULL DEFAULT 0,
+    grant TEXT NOT NULL, PRIMARY KEY (machine_key, lease_id)
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS seen_grants_waiting ON seen_grants (seen_at_ms) WHERE examined = 0;
+  CREATE TABLE IF NOT EXISTS double_grants (machine_key TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, file TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS outbox (
     id INTEGER PRIMARY KEY,
     receipt_id TEXT NOT NULL,

@@ -12,6 +12,7 @@ import { systemTime } from '../clock.ts';
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { ShellPort, ValidatorClock } from '../ports.ts';
 import { openDatabase } from '../state/database.ts';
+import { GrantBook } from '../state/grant-book.ts';
 import { LeaseJournal } from '../state/lease-journal.ts';
 import { ReceiptBook } from '../state/receipt-book.ts';
 import { TranscriptFiles } from '../state/transcripts.ts';
@@ -68,6 +69,7 @@ export function openCheckBench(
     randomBytes,
     agent,
     journal: new LeaseJournal(database),
+    grants: new GrantBook(database),
     hotkey: VALIDATOR,
     crash: options.crash ?? (() => {}),
     running: new Set(),

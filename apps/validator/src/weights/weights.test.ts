@@ -18,6 +18,7 @@ import { composeReceipt } from '../check/receipt.ts';
 import { systemTime } from '../clock.ts';
 import { ManifestDirectory } from '../discovery/manifest-directory.ts';
 import { openDatabase } from '../state/database.ts';
+import { GrantBook } from '../state/grant-book.ts';
 import { MachineBook } from '../state/machine-book.ts';
 import { ReceiptBook } from '../state/receipt-book.ts';
 import { UnitRegistry } from '../state/unit-registry.ts';
@@ -47,6 +48,7 @@ beforeEach(async () => {
     hotkey: validator,
     receipts: new ReceiptBook(database),
     machineBook: new MachineBook(database, new ReceiptBook(database)),
+    grants: new GrantBook(database),
     registry: new UnitRegistry(database, new ManifestDirectory(database)),
     database,
     crash: () => {},

@@ -12,6 +12,7 @@ import {
   withoutFailedMachines,
 } from '@celium/domain';
 import type { Report, ValidatorClock } from '../ports.ts';
+import type { GrantBook } from '../state/grant-book.ts';
 import type { MachineBook } from '../state/machine-book.ts';
 import type { ReceiptBook } from '../state/receipt-book.ts';
 import type { UnitRegistry } from '../state/unit-registry.ts';
@@ -23,6 +24,7 @@ export interface WeightsPorts {
   hotkey: KeySigner;
   receipts: ReceiptBook;
   machineBook: MachineBook;
+  grants: GrantBook;
   registry: UnitRegistry;
   database: DatabaseSync;
   crash: CrashHere;
@@ -68,7 +70,8 @@ export async function setWeights(ports: WeightsPorts): Promise<void> {
   }
   const nowMs = clock.unixMs();
   const failed = failedMachines(ports.machineBook.words(nowMs - MACHINE_RECEIPT_VALID_MS), nowMs);
-  const receipts = withoutFailedMachines(ports.receipts.scored(nowMs - RECEIPT_VALID_MS), failed);
+  const unpaid = new Set([...failed, ...ports.grants.convicted(nowMs)]);
+  const receipts = withoutFailedMachines(ports.receipts.scored(nowMs - RECEIPT_VALID_MS), unpaid);
   const scores = scoreHotkeys(receipts, ports.registry.standings(nowMs), nowMs);
   const row = weightRow(scores, new Map(neurons.map((neuron) => [neuron.hotkey, neuron.uid])));
   if (row.length === 0) return;
