@@ -1,6 +1,7 @@
 /** The command line of a market, read strictly: an unknown or wrong argument is an error, not a default. */
 import { parseArgs } from 'node:util';
 import { CeliumError } from '@celium/contract';
+import { RECEIPT_VALID_MS } from '@celium/domain';
 
 export interface MarketArguments {
   stateDir: string;
@@ -10,6 +11,8 @@ export interface MarketArguments {
   netuid: number;
   allowPrivate: boolean;
   embeddedPostgres: boolean;
+  /** How old a unit's receipt may be at its hand-over, in milliseconds; null for what its class allows. */
+  receiptAgeMs: number | null;
 }
 
 const DEFAULT_PORT = 7_740;
@@ -35,6 +38,10 @@ export function readArguments(args: readonly string[]): MarketArguments {
     netuid: readInteger('--netuid', values.netuid, DEFAULT_NETUID, 0, 65_535),
     allowPrivate: values['allow-private'] ?? false,
     embeddedPostgres: values['embedded-postgres'] ?? false,
+    receiptAgeMs:
+      values['receipt-age-ms'] === undefined
+        ? null
+        : readInteger('--receipt-age-ms', values['receipt-age-ms'], 0, 0, RECEIPT_VALID_MS),
   };
 }
 
@@ -50,6 +57,7 @@ function parse(args: readonly string[]) {
       netuid: { type: 'string' },
       'allow-private': { type: 'boolean' },
       'embedded-postgres': { type: 'boolean' },
+      'receipt-age-ms': { type: 'string' },
       // Progress is always one JSON object a line; the flag is there so that all programs take the same ones.
       json: { type: 'boolean' },
     },

@@ -7,6 +7,8 @@ import { namedDatabaseFault } from './database/market-database.ts';
 import { migrateDatabase } from './database/migrate.ts';
 import { ensureDatabaseServer, type DatabaseServer } from './database/server.ts';
 import { watchServer } from './database/server-watch.ts';
+import { postJson } from './hand-overs/post-json.ts';
+import { makeValidatorReader } from './hand-overs/validators.ts';
 import { hashSecret } from './http/access.ts';
 import { logOptions, logSink } from './log-options.ts';
 import { openMarket, type Market } from './market.ts';
@@ -65,6 +67,7 @@ async function openWith(
     databaseUrl: parts.database.url,
     netuid: options.netuid,
     allowPrivate: options.allowPrivate,
+    receiptAgeMs: options.receiptAgeMs,
     secret: parts.state.secret,
     operatorKeyHash: hashSecret(parts.state.operatorKey),
     ports: {
@@ -72,6 +75,8 @@ async function openWith(
       randomness: systemRandomness,
       probe: makeSshProbe({ allowPrivate: options.allowPrivate }),
       hasPermit: makePermitReader(() => chain.neurons(), clock),
+      validators: makeValidatorReader(() => chain.neurons(), clock, { allowPrivate: options.allowPrivate }),
+      postJson,
       key: parts.state.key,
       log: parts.log,
       crashHere: parts.crashHere,

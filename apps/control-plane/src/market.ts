@@ -10,6 +10,8 @@ import { billingRoutes } from './billing/billing.routes.ts';
 import { openDatabase, type MarketDatabase } from './database/market-database.ts';
 import { listenForNotices } from './database/notices.ts';
 import { claimTick, readAbsence, startHousekeeping } from './housekeeping/housekeeping.worker.ts';
+import { checkBeforeHandOver } from './hand-overs/hand-overs.flow.ts';
+import { openHandOvers } from './hand-overs/hand-overs.worker.ts';
 import { makeAuthenticate } from './http/access.ts';
 import type { Handlers } from './http/handlers.ts';
 import { forgetOldRequests, postgresNonces } from './http/memories.ts';
@@ -19,13 +21,14 @@ import { openPublicLog, type PublicLog } from './log/log.flow.ts';
 import { logRoutes } from './log/log.routes.ts';
 import { SESSION_CHANNEL, makeGateway } from './machines/gateway.ts';
 import { machineRoutes } from './machines/machines.routes.ts';
-import { lockOffer } from './machines/offers.flow.ts';
+import { listOffers, lockOffer } from './machines/offers.flow.ts';
 import { AgentSessions } from './machines/sessions.ts';
 import { makeMetrics } from './metrics.ts';
 import { EFFECT_CHANNEL, forgetOldEffects, openOutbox, type Outbox } from './outbox/outbox.worker.ts';
 import type { MarketPorts } from './ports.ts';
 import type { MachineReceiptParts } from './machine-receipts/machine-receipts.flow.ts';
 import { machineReceiptRoutes } from './machine-receipts/machine-receipts.routes.ts';
+import type { ReceiptParts } from './receipts/receipts.flow.ts';
 import { receiptRoutes } from './receipts/receipts.routes.ts';
 import { agentEvents } from './rentals/agent-word.flow.ts';
 import { carryOutEffect, dropSshKeyFromPods } from './rentals/commands.flow.ts';
@@ -44,6 +47,8 @@ export interface MarketOptions {
   databaseUrl: string;
   netuid: number;
   allowPrivate: boolean;
+  /** How old a unit's receipt may be at its hand-over, in milliseconds; null for what its class allows. */
+  receiptAgeMs: number | null;
   /** Signs better-auth's tokens and the log's pseudonyms; stays in the state folder. */
   secret: string;
   /** SHA-256 of the operator's key. */
@@ -75,7 +80,7 @@ export async function openMarket(options: MarketOptions): Promise<Market> {
   const signals = new RentalSignals();
   const onRefusedSignature = (refusal: object): void => publicLog.publishRefusal(refusal);
 
-  const { rentals, probing, outbox } = composeRentals({
+  const { rentals, probing, outbox, handOvers } = composeRentals({
     options,
     database,
     replicaId,
@@ -138,7 +143,7 @@ export async function openMarket(options: MarketOptions): Promise<Market> {
       // The server counts the agents' sockets among its connections: it closes only when they do.
       await Promise.all([server.close(), gateway.stop()]);
       await Promise.all([clockwork.stop(), housekeeping.stop(), probing.stop(), listening.stop()]);
-      await outbox.stop();
+      await Promise.all([outbox.stop(), handOvers.stop()]);
       await publicLog.stop();
       await database.close();
     },
@@ -155,7 +160,14 @@ interface RentalNeeds {
   signals: RentalSignals;
 }
 
-function composeRentals(needs: RentalNeeds): { rentals: RentalParts; probing: Probing; outbox: Outbox } {
+interface ComposedRentals {
+  rentals: RentalParts;
+  probing: Probing;
+  outbox: Outbox;
+  handOvers: ReturnType<typeof openHandOvers>;
+}
+
+function composeRentals(needs: RentalNeeds): ComposedRentals {
   const { database, replicaId, absence, publicLog, sessions, signals } = needs;
   const { ports } = needs.options;
   const outbox = openOutbox({
@@ -177,6 +189,12 @@ function composeRentals(needs: RentalNeeds): { rentals: RentalParts; probing: Pr
       void (await takeStep(rentals, rentalId, { command: { type: 'unprobed', forMs } })),
     onMismatch: async (rentalId) => void (await takeStep(rentals, rentalId, { detail: HOST_KEY_WRONG })),
   });
+  const receipts: ReceiptParts = { database, clock: ports.clock, publish: publicLog.publish };
+  const handOvers = openHandOvers({
+    database,
+    ports,
+    check: (rentalId, signal) => checkBeforeHandOver({ rentals, receipts }, rentalId, signal),
+  });
   const rentals: RentalParts = {
     database,
     ports,
@@ -186,11 +204,14 @@ function composeRentals(needs: RentalNeeds): { rentals: RentalParts; probing: Pr
     publicLog,
     signals,
     probing,
+    handOvers,
     feeBasisPoints: Number(LOOP_FEE_BASIS_POINTS),
+    receiptAgeMs: needs.options.receiptAgeMs,
+    listOffers,
     lockOffer,
     sshKeysOf: listSshKeys,
   };
-  return { rentals, probing, outbox };
+  return { rentals, probing, outbox, handOvers };
 }
 
 function composeHandlers(

@@ -36,11 +36,32 @@ export type Probe = (target: {
 /** Which hotkeys (SS58) hold a validator permit on the subnet now. */
 export type PermitReader = (hotkey: string) => Promise<boolean>;
 
+/** A validator with a permit and the base address of its API, as the chain knows it. */
+export interface ValidatorAddress {
+  /** SS58. */
+  hotkey: string;
+  url: string;
+}
+
+/** Which validators may be asked for a check now. Throws CHAIN_UNAVAILABLE. */
+export type ValidatorReader = () => Promise<readonly ValidatorAddress[]>;
+
+/** Posts JSON to a stranger's program; throws without an answer, and for one that is larger than `maxBytes`. */
+export type PostJson = (ask: {
+  url: string;
+  headers: Record<string, string>;
+  body: string;
+  maxBytes: number;
+  signal: AbortSignal;
+}) => Promise<{ status: number; text: string }>;
+
 export interface MarketPorts {
   clock: Clock;
   randomness: Randomness;
   probe: Probe;
   hasPermit: PermitReader;
+  validators: ValidatorReader;
+  postJson: PostJson;
   /** The market's key: authority of its lease requests, audience of signed requests. */
   key: KeySigner;
   log: Logger;

@@ -1,6 +1,6 @@
 /** The body of a rent as `celium up` sends it. Everyone who rents builds it here, so that nobody’s rent looks different. */
 
-import type { Offer } from '@celium/contract';
+import type { MoveReason, Offer } from '@celium/contract';
 import type { CallInput } from './call-types.ts';
 
 /** What a renter may wish for; all of it may be left out. */
@@ -12,6 +12,8 @@ export interface RentWishes {
   env?: ReadonlyArray<readonly [name: string, value: string]> | undefined;
   /** TCP ports of the pod to publish besides SSH. */
   ports?: readonly number[] | undefined;
+  /** Reasons for which the market may move the rental to the next fitting offer; whoever allows one follows `movedTo`. */
+  moveOn?: readonly MoveReason[] | undefined;
 }
 
 /** The body of `createRental` for an offer as it was shown: a price that rose meanwhile is refused. */
@@ -29,5 +31,6 @@ export function rentBody(
       volumeBytes: 0,
     },
     maxPriceMicroUsdPerUnitHour: offer.priceMicroUsdPerUnitHour,
+    ...(wishes.moveOn === undefined ? {} : { moveOn: [...wishes.moveOn] }),
   };
 }

@@ -64,6 +64,7 @@ interface ServeFlags extends OutputFlags {
   chain?: string | undefined;
   netuid?: number | undefined;
   allowPrivate?: boolean | undefined;
+  receiptAgeMs?: string | undefined;
 }
 
 export const serveCommand = buildCommand<ServeFlags, [], CliContext>({
@@ -77,6 +78,7 @@ export const serveCommand = buildCommand<ServeFlags, [], CliContext>({
       chain: chainUrlOf(this, flags.chain),
       netuid: flags.netuid,
       'allow-private': flags.allowPrivate,
+      'receipt-age-ms': flags.receiptAgeMs,
       json: true,
     });
     await runInForeground(this, 'market', {
@@ -113,6 +115,13 @@ export const serveCommand = buildCommand<ServeFlags, [], CliContext>({
         optional: true,
       },
       allowPrivate: allowPrivateFlag,
+      receiptAgeMs: {
+        kind: 'parsed',
+        parse: String,
+        placeholder: 'ms',
+        brief: 'How old a receipt may be when units are handed over; by class otherwise (2.5 to 6 hours)',
+        optional: true,
+      },
     },
   },
   docs: {

@@ -1,7 +1,7 @@
 /** `celium up`: rents an offer, the cheapest fitting one by default, and waits until the pod is ready. */
 
 import { buildCommand } from '@stricli/core';
-import { CeliumError, type Offer, type Rental } from '@celium/contract';
+import { CeliumError, type MoveReason, type Offer, type Rental } from '@celium/contract';
 import { rentBody, type Client } from '@celium/sdk';
 import type { CliContext } from '../context.ts';
 import { connectAsAccount } from '../market/connect.ts';
@@ -38,7 +38,9 @@ export const upCommand = buildCommand<UpFlags, [string?], CliContext>({
   async func(flags, typed) {
     const client = connectAsAccount(this, flags.market);
     const offers = await fittingOffers(client, flags, typed);
-    const rental = await rentFirst(this, client, flags, offers);
+    // Who names an offer wants that machine; anyone else may be moved to the next that fits, at no higher price.
+    const moveOn = typed === undefined ? (['check-failed'] as const) : undefined;
+    const rental = await rentFirst(this, client, { ...flags, moveOn }, offers);
     if (flags.detach !== true) {
       const running = await awaitRunning(this, client, rental);
       writeResult(this, flags.json, running, () => describeReady(running));
@@ -131,7 +133,7 @@ async function fittingOffers(client: Client, flags: UpFlags, typed: string | und
 async function rentFirst(
   context: CliContext,
   client: Client,
-  flags: UpFlags,
+  flags: UpFlags & { moveOn: readonly MoveReason[] | undefined },
   offers: readonly Offer[],
 ): Promise<Rental> {
   const [first] = offers as [Offer, ...Offer[]];
@@ -162,8 +164,12 @@ function questionOf(offer: Offer, flags: UpFlags): string {
 function describeReady(rental: Rental): string {
   const id = shortId(rental.rentalId);
   const took = rental.readyAtMs === null ? '' : ` after ${formatDuration(rental.readyAtMs - rental.createdAtMs)}`;
+  const unchecked =
+    rental.check?.verdict === 'none'
+      ? '  no validator could check the machine right before: `celium verify` does\n'
+      : '';
   const ports = rental.ports
     .filter((pair) => pair.pod !== 22)
     .map((pair) => `  port ${pair.pod} is at ${rental.ssh?.host}:${pair.host}\n`);
-  return `${id} is ready${took}: ${formatUsd(rental.priceMicroUsdPerHour)} an hour\n${ports.join('')}  celium ssh ${id}    log in\n  celium rm ${id}     stop it\n`;
+  return `${id} is ready${took}: ${formatUsd(rental.priceMicroUsdPerHour)} an hour\n${unchecked}${ports.join('')}  celium ssh ${id}    log in\n  celium rm ${id}     stop it\n`;
 }

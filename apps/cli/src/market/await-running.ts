@@ -11,16 +11,21 @@ const HELD_BACK_MS = 10_000;
 /** As long as a start may take by the rules (image pull included), and a little more; then the market has ended it. */
 const MAX_QUESTIONS = 200;
 
-/** The rental once it runs. Throws `POD_START_FAILED` with the reason when it ended instead. */
+/** The rental once it runs, or the one that took over from it. Throws `POD_START_FAILED` with the reason when it ended instead. */
 export async function awaitRunning(context: CliContext, client: Client, rental: Rental): Promise<Rental> {
   let latest = rental;
   const spinner = startSpinner(context, `pod ${shortId(rental.rentalId)}`);
   try {
     for (let question = 0; question < MAX_QUESTIONS; question += 1) {
       if (latest.state === 'running') return latest;
+      if (latest.movedTo !== null) {
+        context.process.stderr.write(`${movedWords(latest)}\n`);
+        latest = await client.call('getRental', { params: { rentalId: latest.movedTo }, query: {} });
+        continue;
+      }
       if (latest.state === 'ended' || latest.state === 'stopping') throw endedInstead(latest);
       spinner.say(latest.detail === null ? latest.state : `${latest.state}: ${latest.detail}`);
-      const params = { rentalId: rental.rentalId };
+      const params = { rentalId: latest.rentalId };
       latest = await client.call('getRental', { params, query: { waitFor: 'running', waitMs: HELD_BACK_MS } });
     }
     throw new CeliumError('TIMEOUT', `Pod ${rental.rentalId} is still ${latest.state}.`);
@@ -29,10 +34,18 @@ export async function awaitRunning(context: CliContext, client: Client, rental: 
   }
 }
 
+function movedWords(rental: Rental): string {
+  return `${shortId(rental.rentalId)} on ${rental.machineId} is not handed over: ${rental.detail ?? rental.endReason ?? 'moved'}. It goes on as ${shortId(rental.movedTo ?? '')}.`;
+}
+
 function endedInstead(rental: Rental): CeliumError {
   const reason = rental.detail === null ? '' : `: ${rental.detail}`;
   const message = `Pod ${rental.rentalId} ${rental.state === 'ended' ? 'ended' : 'is stopping'} before it was ready (${rental.endReason ?? 'unknown'})${reason}. Nothing was charged for the start.`;
   switch (rental.endReason) {
+    case 'check-failed':
+      return new CeliumError('POD_START_FAILED', message, {
+        details: { remedy: '`celium ls` shows what else there is; `celium up` takes the cheapest offer that fits.' },
+      });
     case 'agent-refused':
       return new CeliumError('OFFER_TAKEN', message);
     case 'agent-silent':

@@ -158,6 +158,7 @@ export interface Database {
     claimed_until_ms: NullableInt8;
     done_at_ms: NullableInt8;
   };
+  hand_overs: { rental_id: string; request: Json; claim_token: Int8; claimed_until_ms: NullableInt8 };
   ticks: { name: string; due_at_ms: Int8 };
   log_pending: { pending_id: Generated<bigint>; kind: string; at_ms: Int8; body: Json };
   public_log: { seq: Int8; entry: Json; hash: string };
@@ -181,6 +182,11 @@ interface RentalsTable {
   ssh_keys: Json;
   public_host: string;
   created_at_ms: Int8;
+  check_until_ms: NullableInt8;
+  check_verdict: 'pass' | 'fail' | 'none' | null;
+  move_on: string[];
+  moved_from: string | null;
+  moved_to: ColumnType<string | null, string | null | undefined, string | null>;
   state: 'reserved' | 'starting' | 'running' | 'stopping' | 'ended';
   end_reason: string | null;
   since_ms: Int8;

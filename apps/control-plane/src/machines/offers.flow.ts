@@ -1,9 +1,13 @@
 /** Offers as the rules and as people see them. */
 import type { Offer } from '@celium/contract';
+import type { Queries } from '../database/market-database.ts';
 import type { OfferFacts, UnitConflict } from '@celium/domain';
-import type { OfferRow } from './offers.store.ts';
+import { readOffers, type OfferRow } from './offers.store.ts';
 
 export { lockOffer } from './offers.store.ts';
+
+/** Open offers that are no simulated ones. */
+export const listOffers = (db: Queries, nowMs: number): Promise<OfferRow[]> => readOffers(db, nowMs);
 
 /** Said on every offer of a machine that is not confidential. */
 export const OFFER_NOTICE = 'The owner of this machine can read its memory and disk.';

@@ -39,6 +39,8 @@ export interface OfferRow extends OfferTerms {
   verifiedAtMs: number | null;
   receiptId: string | null;
   measured: Record<string, number | string> | null;
+  /** When each unit was verified last, as far as that was within the last day. */
+  unitVerifiedAtMs: Readonly<Record<string, number>>;
   /** What is known of the machine's disk, deploys, ports, network and location. */
   machineCheck: Offer['machineCheck'];
   /** What the machine's newest inventory gives reason to look at. */
@@ -190,6 +192,7 @@ function fromRow(row: RawOffer, standings: ReadonlyMap<string, UnitStanding>): O
     verdict: failed !== undefined || machineCheck?.verdict === 'fail' ? 'fail' : complete ? 'pass' : null,
     class: shown?.class ?? null,
     verifiedAtMs: shown === null ? null : shown.verifiedAtMs,
+    unitVerifiedAtMs: Object.fromEntries(verdicts.map(({ unit, verifiedAtMs }) => [unit, verifiedAtMs])),
     receiptId: shown?.receiptId ?? null,
     measured: shown?.measured ?? null,
     machineCheck,

@@ -1,10 +1,11 @@
 /** What the rental flows need of the rest of the market, as arguments: no other feature's tables are touched from here. */
 import type { MeterState, PodSpec, Rental as RentalDecisionState, UnitConflict } from '@celium/domain';
-import type { Signed } from '@celium/contract';
+import type { MoveReason, Signed } from '@celium/contract';
 import type { Billing } from '../billing/billing.flow.ts';
 import type { MarketDatabase, Queries, Tx } from '../database/market-database.ts';
 import type { PublicLog } from '../log/log.flow.ts';
 import type { AgentLinks } from '../machines/sessions.ts';
+import type { HandOvers } from '../hand-overs/hand-overs.worker.ts';
 import type { Outbox } from '../outbox/outbox.worker.ts';
 import type { MarketPorts } from '../ports.ts';
 import type { RentalSignals } from './signals.ts';
@@ -25,6 +26,8 @@ export interface RentableOffer {
   verdict: 'pass' | 'fail' | null;
   simulated: boolean;
   unitConflict: UnitConflict | null;
+  /** When each unit was verified last, for those that were within the last day. */
+  unitVerifiedAtMs: Readonly<Record<string, number>>;
 }
 
 export interface PodKey {
@@ -58,7 +61,12 @@ export interface RentalParts {
   publicLog: PublicLog;
   signals: RentalSignals;
   probing: ProbeWatch;
+  handOvers: HandOvers;
   feeBasisPoints: number;
+  /** How old the receipt of a unit may be when it is handed over, in milliseconds; null for what its class allows. */
+  receiptAgeMs: number | null;
+  /** Open offers that are no simulated ones. */
+  listOffers(db: Queries, nowMs: number): Promise<RentableOffer[]>;
   /** Locks the offer's machine until the transaction ends; null for no such open offer. */
   lockOffer(tx: Tx, offerId: string, nowMs: number): Promise<RentableOffer | null>;
   sshKeysOf(db: Queries, accountId: string): Promise<PodKey[]>;
@@ -87,6 +95,11 @@ export interface RentalRow {
   sshKeys: PodKey[];
   publicHost: string;
   createdAtMs: number;
+  /** Why the renter lets the market move this rental to the next fitting offer. */
+  moveOn: MoveReason[];
+  /** The rental that this one took over from, and the one that took over from this. */
+  movedFrom: string | null;
+  movedTo: string | null;
   /** What domain decides about. */
   rental: RentalDecisionState;
   endedAtMs: number | null;

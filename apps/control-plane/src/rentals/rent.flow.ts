@@ -1,12 +1,14 @@
 /** Renting: one transaction reserves the units, holds the money, stores the rental and writes the request to the outbox. */
 import { createHash } from 'node:crypto';
-import { CeliumError, canonicalJson, type Signed } from '@celium/contract';
+import { CeliumError, canonicalJson, type MoveReason, type Signed } from '@celium/contract';
 import { documentHash, signDocument } from '@celium/chain';
 import {
   BASE_IMAGE,
   EMPTY_METER,
+  HAND_OVER_CHECK_MS,
   MIN_TERM_MS,
   faultOfPodSpec,
+  needsCheckBeforeHandOver,
   refusalOfOffer,
   reserve,
   type OfferFacts,
@@ -23,6 +25,7 @@ export interface RentAsk {
   pod: Partial<PodSpec>;
   sshKeyIds?: string[] | undefined;
   maxPriceMicroUsdPerUnitHour?: string | undefined;
+  moveOn?: MoveReason[] | undefined;
 }
 
 /** A rental just made, with what its renter sees of it. */
@@ -32,8 +35,18 @@ export interface Rented {
   event: RentalEvent;
 }
 
-/** Rents in the caller's transaction. Throws what the contract's table has for it: OFFER_*, NO_BALANCE, NO_SSH_KEY, BAD_POD_SPEC. */
-export async function rent(parts: RentalParts, tx: Tx, accountId: string, ask: RentAsk): Promise<Rented> {
+/**
+ * Rents in the caller's transaction. Throws what the contract's table has for it: OFFER_*, NO_BALANCE, NO_SSH_KEY, BAD_POD_SPEC.
+ *
+ * @param movedFrom the rental that this one takes over from
+ */
+export async function rent(
+  parts: RentalParts,
+  tx: Tx,
+  accountId: string,
+  ask: RentAsk,
+  movedFrom: string | null = null,
+): Promise<Rented> {
   const { clock, crashHere } = parts.ports;
   const pod = { image: BASE_IMAGE, env: {}, ports: [], volumeBytes: 0, ...ask.pod };
   const fault = faultOfPodSpec(pod);
@@ -43,13 +56,16 @@ export async function rent(parts: RentalParts, tx: Tx, accountId: string, ask: R
   const offer = await parts.lockOffer(tx, ask.offerId, nowMs);
   if (offer === null) throw new CeliumError('OFFER_UNKNOWN');
   const units = chooseUnits(offer, ask);
-  const { row, request } = await makeRental(parts, { accountId, offer, units, pod, sshKeys, nowMs });
-  const event = { atMs: nowMs, state: 'reserved', detail: 'reserved; the machine is asked' };
+  const moveOn = ask.moveOn ?? [];
+  const { row, request } = await makeRental(parts, { accountId, offer, units, pod, sshKeys, nowMs, moveOn, movedFrom });
+  const event = { atMs: nowMs, state: 'reserved', detail: `reserved; ${row.detail ?? 'the machine is asked'}` };
   await insertOrRefuse(tx, row, event);
   const heldMicroUsd = await parts.billing.holdFirst(tx, row);
   tx.afterCommit(() => crashHere('market.rent.committed'));
   const { rentalId, machineKey } = row;
-  await parts.outbox.write(tx, { rentalId, machineKey, type: 'request-lease', payload: request });
+  // While the units are checked nothing is asked of the agent: it would refuse the validator a lease of them.
+  if (row.rental.check !== null) await parts.handOvers.write(tx, rentalId, request);
+  else await parts.outbox.write(tx, { rentalId, machineKey, type: 'request-lease', payload: request });
   crashHere('market.rent.before-commit');
   return { row, heldMicroUsd, event };
 }
@@ -108,6 +124,8 @@ interface RentalPlan {
   pod: PodSpec;
   sshKeys: PodKey[];
   nowMs: number;
+  moveOn: MoveReason[];
+  movedFrom: string | null;
 }
 
 async function makeRental(
@@ -118,6 +136,11 @@ async function makeRental(
   const { offer, units, pod, sshKeys, nowMs } = plan;
   const requestId = randomness.uuid();
   const request = await signRequestFor(parts, plan, requestId);
+  const isChecked = needsCheckBeforeHandOver(
+    { class: offer.class, verifiedAtMs: oldestOf(units.map((unit) => offer.unitVerifiedAtMs[unit])) },
+    nowMs,
+    parts.receiptAgeMs ?? undefined,
+  );
   const row: RentalRow = {
     rentalId: randomness.uuid(),
     accountId: plan.accountId,
@@ -136,9 +159,12 @@ async function makeRental(
     sshKeys,
     publicHost: offer.publicHost,
     createdAtMs: nowMs,
-    rental: reserve(nowMs).rental,
+    moveOn: plan.moveOn,
+    movedFrom: plan.movedFrom,
+    movedTo: null,
+    rental: reserve(nowMs, isChecked ? nowMs + HAND_OVER_CHECK_MS : null).rental,
     endedAtMs: null,
-    detail: null,
+    detail: isChecked ? CHECKING : null,
     leaseId: null,
     fence: null,
     grant: null,
@@ -150,6 +176,17 @@ async function makeRental(
     feeMicroUsd: 0n,
   };
   return { row, request };
+}
+
+/** What a renter reads while the units are checked. */
+const CHECKING = `checking the machine before it is yours, at most ${HAND_OVER_CHECK_MS / 1_000} s`;
+
+/** The earliest of these times; null when one is missing. */
+function oldestOf(times: ReadonlyArray<number | undefined>): number | null {
+  return times.reduce<number | null>(
+    (oldest, time) => (oldest === null || time === undefined ? null : Math.min(oldest, time)),
+    Number.POSITIVE_INFINITY,
+  );
 }
 
 /** Signed once and sent as often as needed: the same bytes each time, so that the grant's hash of it fits. */

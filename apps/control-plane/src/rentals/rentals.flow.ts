@@ -5,6 +5,7 @@
 import { CeliumError, type Signed } from '@celium/contract';
 import {
   decide,
+  isBeingChecked,
   probeCounts,
   seenByAgent,
   seenByMarket,
@@ -31,6 +32,8 @@ export interface RentalStep {
   command?: RentalCommand;
   /** Words for the renter; given the row as it is now, null for nothing to say. */
   detail?: string | ((row: RentalRow) => string | null);
+  /** Words for the timeline when the check before the hand-over is over without a failure; null for the usual ones. */
+  checkDetail?: string | null;
   /** Charge what the meter shows, and top the hold up. */
   settle?: boolean;
 }
@@ -65,8 +68,12 @@ export async function stepRental(parts: RentalParts, tx: Tx, rentalId: string, s
     const renter = parts.publicLog.pseudonym(row.accountId);
     await parts.publicLog.publish(tx, 'grant', { rentalId, renter, grant: row.grant });
   }
+  const checkIsOver = isBeingChecked(before.rental) && !isBeingChecked(row.rental);
+  const waiting = checkIsOver ? await parts.handOvers.close(tx, rentalId) : null;
   if (row.rental.state !== before.rental.state) await onNewState(parts, tx, row, nowMs);
-  await carryOutHere(parts, tx, before.rental, row, effects, nowMs);
+  else if (checkIsOver)
+    await addEvent(tx, rentalId, { atMs: nowMs, state: 'reserved', detail: wordsForCheck(row, step) });
+  await carryOutHere(parts, tx, { before: before.rental, row, effects, waiting }, nowMs);
   let exhausted = false;
   if (step.settle === true && row.rental.state === 'running') {
     await settle(parts, tx, rentalId);
@@ -109,6 +116,8 @@ function withOutcome(before: RentalRow, row: RentalRow, step: RentalStep, nowMs:
     next.fence = step.grant.body.fence;
     next.termRenewedAtMs = nowMs;
   }
+  // What was said of the check is over with it; its outcome stands in the timeline.
+  if (isBeingChecked(before.rental) && !isBeingChecked(row.rental)) next.detail = null;
   const said = typeof step.detail === 'function' ? step.detail(before) : step.detail;
   if (said !== undefined && said !== null && before.rental.state !== 'ended') next.detail = said;
   const { endReason } = row.rental;
@@ -126,6 +135,14 @@ async function onNewState(parts: RentalParts, tx: Tx, row: RentalRow, nowMs: num
   await addEvent(tx, rentalId, { atMs: nowMs, state: rental.state, detail });
   if (rental.state === 'running') await parts.publicLog.publish(tx, 'rental-started', factsForLog(parts, row));
   if (rental.state === 'ended') await parts.publicLog.publish(tx, 'rental-ended', factsForLog(parts, row));
+}
+
+/** The check is over, and the machine is asked. */
+function wordsForCheck(row: RentalRow, step: RentalStep): string {
+  if (step.checkDetail !== undefined && step.checkDetail !== null) return step.checkDetail;
+  return row.rental.check?.verdict === 'pass'
+    ? 'a validator has checked the machine; it is asked'
+    : 'no validator has checked the machine in time; it is asked all the same';
 }
 
 const WORDS_FOR_STATE: Record<Rental['state'], string> = {
@@ -163,18 +180,25 @@ function factsForLog(parts: RentalParts, row: RentalRow): Record<string, unknown
 async function carryOutHere(
   parts: RentalParts,
   tx: Tx,
-  before: Rental,
-  row: RentalRow,
-  effects: readonly RentalEffect[],
+  change: {
+    before: Rental;
+    row: RentalRow;
+    effects: readonly RentalEffect[];
+    /** The lease request that waited for the check that is over now. */
+    waiting: Signed<'lease-request'> | null;
+  },
   nowMs: number,
 ): Promise<void> {
+  const { before, row, effects, waiting } = change;
   const { rentalId, machineKey } = row;
   const wasWanted = before.state === 'reserved';
   if (wasWanted && row.rental.state !== 'reserved') await parts.outbox.finish(tx, rentalId, ['request-lease']);
   for (const effect of effects) {
     switch (effect.type) {
       case 'request-lease':
-        throw new CeliumError('INTERNAL', undefined, { internal: 'a lease is requested when it is reserved' });
+        if (waiting === null) throw new CeliumError('INTERNAL', undefined, { internal: 'no lease request waits' });
+        await parts.outbox.write(tx, { rentalId, machineKey, type: 'request-lease', payload: waiting });
+        break;
       case 'start-probing':
         tx.afterCommit(() => parts.probing.watch(row));
         break;

@@ -1,5 +1,5 @@
 /** Rentals, the units they hold and what happened to them, in PostgreSQL. */
-import type { Signed } from '@celium/contract';
+import type { MoveReason, Signed } from '@celium/contract';
 import {
   GRANT_TIMEOUT_MS,
   START_TIMEOUT_MS,
@@ -36,6 +36,8 @@ export async function insertRental(tx: Tx, row: RentalRow, event: RentalEvent): 
     pod: JSON.stringify(row.pod),
     public_host: row.publicHost,
     created_at_ms: row.createdAtMs,
+    move_on: row.moveOn,
+    moved_from: row.movedFrom,
     ...changingColumns(row),
   };
   const units = row.units.map((unit) => ({
@@ -75,6 +77,11 @@ export async function lockRental(tx: Tx, rentalId: string): Promise<RentalRow | 
 /** Writes what may change of a rental. */
 export async function saveRental(tx: Tx, row: RentalRow): Promise<void> {
   await tx.db.updateTable('rentals').set(changingColumns(row)).where('rental_id', '=', row.rentalId).execute();
+}
+
+/** Notes which rental took over from an ended one. */
+export async function noteMoved(tx: Tx, rentalId: string, movedTo: string): Promise<void> {
+  await tx.db.updateTable('rentals').set({ moved_to: movedTo }).where('rental_id', '=', rentalId).execute();
 }
 
 /** Notes a change for the renter, and tells the other replicas. */
@@ -218,6 +225,8 @@ function changingColumns(row: RentalRow) {
     state: row.rental.state,
     end_reason: row.rental.endReason,
     since_ms: row.rental.sinceMs,
+    check_until_ms: row.rental.check?.untilMs ?? null,
+    check_verdict: row.rental.check?.verdict ?? null,
     granted: row.rental.granted,
     agent_ready: row.rental.agentReady,
     probe_ready: row.rental.probeReady,
@@ -256,10 +265,14 @@ function fromRow(row: Selectable<Database['rentals']>): RentalRow {
     sshKeys: row.ssh_keys as PodKey[],
     publicHost: row.public_host,
     createdAtMs: Number(row.created_at_ms),
+    moveOn: row.move_on as MoveReason[],
+    movedFrom: row.moved_from,
+    movedTo: row.moved_to,
     rental: {
       state: row.state,
       endReason: row.end_reason as EndReason | null,
       sinceMs: Number(row.since_ms),
+      check: row.check_until_ms === null ? null : { untilMs: Number(row.check_until_ms), verdict: row.check_verdict },
       granted: row.granted,
       agentReady: row.agent_ready,
       probeReady: row.probe_ready,

@@ -15,10 +15,11 @@ import { pino, type Logger } from 'pino';
 import type { z } from 'zod';
 import { migrateDatabase } from '../database/migrate.ts';
 import { createTestDatabase, type TestDatabase } from '../database/testing.ts';
+import { postJson } from '../hand-overs/post-json.ts';
 import { hashSecret } from '../http/access.ts';
 import type { ReplyOf } from '../http/handlers.ts';
 import { openMarket, type Market, type MarketOptions } from '../market.ts';
-import type { ProbeAnswer } from '../ports.ts';
+import type { ProbeAnswer, ValidatorAddress } from '../ports.ts';
 import { systemRandomness } from '../system-ports.ts';
 import { FakeAgent, makeProvider, type AgentOptions, type FakeProvider } from './fake-agent.ts';
 import { TestClock } from './test-clock.ts';
@@ -61,6 +62,10 @@ export class TestMarket {
   #market: Market | null = null;
   #agents: FakeAgent[] = [];
   url = '';
+  /** How old a unit's receipt may be at its hand-over; null for what its class allows. Taken in by `open`. */
+  receiptAgeMs: number | null = null;
+  /** Validators that the chain names. */
+  validators: ValidatorAddress[] = [];
   /** What the market's probes find. */
   probeAnswer: ProbeAnswer = { ok: true };
   probes = 0;
@@ -104,6 +109,7 @@ export class TestMarket {
       databaseUrl: this.#database.url,
       netuid: 51,
       allowPrivate: true,
+      receiptAgeMs: this.receiptAgeMs,
       secret: this.secret,
       operatorKeyHash: hashSecret(OPERATOR_KEY),
       ports: {
@@ -114,6 +120,8 @@ export class TestMarket {
           return this.probeAnswer;
         },
         hasPermit: async (hotkey) => this.permits.has(hotkey),
+        validators: async () => this.validators,
+        postJson,
         key: this.key,
         log: this.#log,
         crashHere,
@@ -257,7 +265,13 @@ export class TestMarket {
   }
 }
 
-function receiptBody(provider: FakeProvider, signer: KeyPair, nowMs: number, changes: Partial<Receipt>): Receipt {
+/** The body of a receipt of a machine: a pass that began a second ago, unless changed. */
+export function receiptBody(
+  provider: FakeProvider,
+  signer: KeyPair,
+  nowMs: number,
+  changes: Partial<Receipt>,
+): Receipt {
   return {
     receiptId: randomUUID(),
     validator: signer.ss58,

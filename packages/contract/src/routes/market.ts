@@ -83,6 +83,10 @@ export const offer = z.object({
 });
 export type Offer = z.infer<typeof offer>;
 
+/** For which reasons a market may move a rental to another machine. */
+const moveReason = z.enum(['check-failed']);
+export type MoveReason = z.infer<typeof moveReason>;
+
 export const rental = z.object({
   rentalId: uuid,
   offerId: uuid,
@@ -95,6 +99,15 @@ export const rental = z.object({
   detail: z.string().nullable(),
   unreachable: z.boolean(),
   priceMicroUsdPerHour: amount,
+  /**
+   * The check of the units before they are handed over; null when their receipts were fresh enough. While `verdict` is null the machine has not
+   * been asked yet; `none`: no validator made one in time, and the rental went on without.
+   */
+  check: z.object({ untilMs: unixMs, verdict: z.enum(['pass', 'fail', 'none']).nullable() }).nullable(),
+  /** The rental that this one took over from, on another machine. */
+  movedFrom: uuid.nullable(),
+  /** The rental that took over from this one; it is the renter's, and is billed. */
+  movedTo: uuid.nullable(),
   image: z.string(),
   createdAtMs: unixMs,
   readyAtMs: unixMs.nullable(),
@@ -252,7 +265,8 @@ export const marketRoutes = {
     operationId: 'createRental',
     method: 'POST',
     path: '/v1/rentals',
-    summary: 'Rent: reserves the units, holds the money, asks the agent.',
+    summary:
+      'Rent: reserves the units, holds the money, asks the agent; where the last receipt is old, after a check by a validator.',
     access: { kind: 'account', scope: 'rentals:write' },
     rateClass: 'rent',
     idempotent: true,
@@ -265,6 +279,11 @@ export const marketRoutes = {
       sshKeyIds: z.array(uuid).max(64).optional(),
       /** Refuse when the price has gone above this. */
       maxPriceMicroUsdPerUnitHour: amount.optional(),
+      /**
+       * Reasons for which the market may move the rental to the next fitting offer: same class, as many units, verified, on another machine, at no
+       * higher price. This rental then ends unbilled, and `movedTo` names the one that took over. By default it only ends.
+       */
+      moveOn: z.array(moveReason).max(8).optional(),
     }),
     status: 201,
     reply: rental,

@@ -23,6 +23,9 @@ const T0 = 1_000_000;
 
 /** Every command there is, each reason included. */
 const COMMANDS: readonly RentalCommand[] = [
+  { type: 'checked', verdict: 'pass' },
+  { type: 'checked', verdict: 'fail' },
+  { type: 'checked', verdict: 'none' },
   { type: 'grant' },
   { type: 'refusal' },
   { type: 'agent-ready' },
@@ -40,11 +43,28 @@ const COMMANDS: readonly RentalCommand[] = [
   { type: 'tick' },
 ];
 
+/** How long the units of these rentals may be checked. */
+const CHECK_MS = 90_000;
+
 type Step = [command: RentalCommand, afterMs?: number];
 
+interface Life {
+  rental: Rental;
+  effects: RentalEffect['type'][];
+  nowMs: number;
+}
+
 /** Runs commands one after another, each `afterMs` after the one before. */
-function run(...steps: Step[]): { rental: Rental; effects: RentalEffect['type'][]; nowMs: number } {
-  const begun = reserve(T0);
+function run(...steps: Step[]): Life {
+  return live(reserve(T0), steps);
+}
+
+/** The same for a rental whose units are checked first. */
+function runChecked(...steps: Step[]): Life {
+  return live(reserve(T0, T0 + CHECK_MS), steps);
+}
+
+function live(begun: ReturnType<typeof reserve>, steps: readonly Step[]): Life {
   let { rental } = begun;
   let nowMs = T0;
   const effects = begun.effects.map((effect) => effect.type);
@@ -88,11 +108,14 @@ const commands: fc.Arbitrary<Step[]> = fc
   )
   .map(([first, then]) => [...first, ...then]);
 
+/** A rental that is asked for at once, and one whose units are checked first. */
+const starts = fc.constantFrom(run, runChecked);
+
 describe('over any sequence of commands', () => {
   test('every state gives a decision on every command', () => {
     fc.assert(
-      fc.property(commands, fc.constantFrom(...COMMANDS), (steps, command) => {
-        const { rental, nowMs } = run(...steps);
+      fc.property(starts, commands, fc.constantFrom(...COMMANDS), (go, steps, command) => {
+        const { rental, nowMs } = go(...steps);
         const decision = decide(rental, command, nowMs);
         expect(decision).toBeDefined();
         if (!decision.ok)
@@ -103,8 +126,8 @@ describe('over any sequence of commands', () => {
 
   test('the bill is settled and the hold released exactly once, when the rental ends', () => {
     fc.assert(
-      fc.property(commands, (steps) => {
-        const { rental, effects } = run(...steps);
+      fc.property(starts, commands, (go, steps) => {
+        const { rental, effects } = go(...steps);
         const times = rental.state === 'ended' ? 1 : 0;
         expect(effects.filter((effect) => effect === 'settle')).toHaveLength(times);
         expect(effects.filter((effect) => effect === 'release-hold')).toHaveLength(times);
@@ -114,8 +137,8 @@ describe('over any sequence of commands', () => {
 
   test('a stopped rental is never charged again: after the end no command moves money or changes why it ended', () => {
     fc.assert(
-      fc.property(commands, commands, (steps, later) => {
-        const ended = run(...steps, STOP, [{ type: 'tick' }, STOP_TIMEOUT_MS + 1]);
+      fc.property(starts, commands, commands, (go, steps, later) => {
+        const ended = go(...steps, STOP, [{ type: 'tick' }, STOP_TIMEOUT_MS + 1]);
         expect(ended.rental.state).toBe('ended');
         let { rental } = ended;
         let nowMs = ended.nowMs;
@@ -137,18 +160,30 @@ describe('over any sequence of commands', () => {
 
   test('units are released exactly once, and only after the machine was let go or never bound', () => {
     fc.assert(
-      fc.property(commands, (steps) => {
-        const { rental, effects } = run(...steps);
+      fc.property(starts, commands, (go, steps) => {
+        const { rental, effects } = go(...steps);
         expect(effects.filter((effect) => effect === 'release-units')).toHaveLength(rental.unitsReleased ? 1 : 0);
         if (rental.unitsReleased) expect(rental.state).toBe('ended');
       }),
     );
   });
 
+  test('the machine is asked for a lease once at the most, and not before a check of its units is over without a failure', () => {
+    fc.assert(
+      fc.property(starts, commands, (go, steps) => {
+        const { rental, effects } = go(...steps);
+        const asked = effects.filter((effect) => effect === 'request-lease').length;
+        const mayAsk = rental.check === null || rental.check.verdict === 'pass' || rental.check.verdict === 'none';
+        expect(asked).toBe(mayAsk ? 1 : 0);
+        if (!mayAsk) expect(['reserved', 'ended']).toContain(rental.state);
+      }),
+    );
+  });
+
   test('it always comes to an end: a stop and a minute are enough', () => {
     fc.assert(
-      fc.property(commands, (steps) => {
-        expect(run(...steps, STOP, [{ type: 'tick' }, STOP_TIMEOUT_MS + 1]).rental.state).toBe('ended');
+      fc.property(starts, commands, (go, steps) => {
+        expect(go(...steps, STOP, [{ type: 'tick' }, STOP_TIMEOUT_MS + 1]).rental.state).toBe('ended');
       }),
     );
   });
@@ -156,8 +191,8 @@ describe('over any sequence of commands', () => {
   test('states only go forward, and each change has its moment', () => {
     const order = ['reserved', 'starting', 'running', 'stopping', 'ended'];
     fc.assert(
-      fc.property(commands, (steps) => {
-        let { rental } = reserve(T0);
+      fc.property(starts, commands, (go, steps) => {
+        let { rental } = go();
         let nowMs = T0;
         for (const [command, afterMs = 1_000] of steps) {
           const decision = decide(rental, command, (nowMs += afterMs));
@@ -174,8 +209,8 @@ describe('over any sequence of commands', () => {
 
   test('the same command twice is as good as once', () => {
     fc.assert(
-      fc.property(commands, fc.constantFrom(...COMMANDS), (steps, command) => {
-        const { rental, nowMs } = run(...steps);
+      fc.property(starts, commands, fc.constantFrom(...COMMANDS), (go, steps, command) => {
+        const { rental, nowMs } = go(...steps);
         const once = decide(rental, command, nowMs);
         if (!once.ok) return;
         const twice = decide(once.rental, command, nowMs);
@@ -260,6 +295,38 @@ describe('a rental', () => {
     });
   });
 
+  test('whose units are checked first asks the machine when the check has passed, and counts its silence from there', () => {
+    const { rental, effects, nowMs } = runChecked([{ type: 'checked', verdict: 'pass' }, 60_000]);
+    expect(effects).toEqual(['request-lease']);
+    expect(rental).toMatchObject({ state: 'reserved', check: { untilMs: T0 + CHECK_MS, verdict: 'pass' } });
+    expect(decide(rental, { type: 'tick' }, nowMs + GRANT_TIMEOUT_MS)).toMatchObject({ rental: { state: 'reserved' } });
+    expect(decide(rental, { type: 'tick' }, nowMs + GRANT_TIMEOUT_MS + 1)).toMatchObject({
+      rental: { state: 'ended', endReason: 'agent-silent' },
+    });
+  });
+
+  test('whose units fail the check ends at once, and the renter has the money and the market the units back', () => {
+    const { rental, effects } = runChecked([{ type: 'checked', verdict: 'fail' }]);
+    expect(rental).toMatchObject({ state: 'ended', endReason: 'check-failed', granted: false, unitsReleased: true });
+    expect(rental.check?.verdict).toBe('fail');
+    expect(effects).toEqual(['settle', 'release-hold', 'release-units']);
+  });
+
+  test('whose units nobody has checked in time asks the machine all the same, and says so', () => {
+    expect(runChecked([{ type: 'tick' }, CHECK_MS]).effects).toEqual([]);
+    const waited = runChecked([{ type: 'tick' }, CHECK_MS + 1]);
+    expect(waited.effects).toEqual(['request-lease']);
+    expect(waited.rental.check?.verdict).toBe('none');
+    const late = decide(waited.rental, { type: 'checked', verdict: 'fail' }, waited.nowMs);
+    expect(late).toEqual({ ok: true, rental: waited.rental, effects: [] });
+  });
+
+  test('that is stopped while its units are checked ends at once: nobody has to be waited for', () => {
+    const { rental, effects } = runChecked(STOP);
+    expect(rental).toMatchObject({ state: 'ended', endReason: 'renter-stopped', unitsReleased: true });
+    expect(effects).toEqual(['settle', 'release-hold', 'release-units']);
+  });
+
   test('says why it ended: the first reason stays', () => {
     expect(run(...RUNNING, [{ type: 'pod-gone', reason: 'pod-died' }]).rental.endReason).toBe('pod-died');
     expect(run(...RUNNING, GONE).rental.endReason).toBe('provider-ended');
@@ -279,7 +346,11 @@ describe('a rental', () => {
 });
 
 /** Each situation in which a rental can be, and the ways to get there. */
-const SITUATIONS: ReadonlyArray<readonly [name: string, steps: readonly Step[]]> = [
+const SITUATIONS: ReadonlyArray<readonly [name: string, steps: readonly Step[], go?: typeof run]> = [
+  ['checked first', [], runChecked],
+  ['checked first, for too long', [[{ type: 'agent-seen' }, CHECK_MS]], runChecked],
+  ['reserved, checked', [[{ type: 'checked', verdict: 'pass' }]], runChecked],
+  ['ended, check failed', [[{ type: 'checked', verdict: 'fail' }]], runChecked],
   ['reserved', []],
   ['reserved, agent silent', [[{ type: 'agent-seen' }, GRANT_TIMEOUT_MS]]],
   ['starting', [GRANT]],
@@ -298,6 +369,7 @@ const SITUATIONS: ReadonlyArray<readonly [name: string, steps: readonly Step[]]>
 ];
 
 function saidBy(command: RentalCommand): string {
+  if ('verdict' in command) return `${command.type} (${command.verdict})`;
   if ('reason' in command) return `${command.type} (${command.reason})`;
   return 'forMs' in command
     ? `${command.type} (${command.forMs > UNPROBED_END_MS ? 'too long' : 'a while'})`
@@ -305,8 +377,8 @@ function saidBy(command: RentalCommand): string {
 }
 
 test('the transition table is the one that people read', async () => {
-  const lines = SITUATIONS.flatMap(([name, steps]) => {
-    const { rental, nowMs } = run(...steps);
+  const lines = SITUATIONS.flatMap(([name, steps, go = run]) => {
+    const { rental, nowMs } = go(...steps);
     return COMMANDS.map((command) => {
       const said = saidBy(command);
       const decision = decide(rental, command, nowMs + 1_000);

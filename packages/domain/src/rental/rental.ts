@@ -5,6 +5,8 @@
  * the market writes them to its outbox in the same transaction as the state, and a worker carries them out.
  */
 
+import type { HandOverVerdict } from '../verification/hand-over.ts';
+
 export type RentalState = 'reserved' | 'starting' | 'running' | 'stopping' | 'ended';
 
 export type EndReason =
@@ -12,6 +14,7 @@ export type EndReason =
   | 'balance-exhausted'
   | 'agent-refused'
   | 'agent-silent'
+  | 'check-failed'
   | 'start-failed'
   | 'start-timeout'
   | 'pod-died'
@@ -35,6 +38,14 @@ export const UNREACHABLE_END_MS = 24 * 3_600_000;
  */
 export const UNPROBED_END_MS = 15 * 60_000;
 
+/** The check of a rental's units before they are handed over: until it has a verdict the machine is not asked for a lease. */
+export interface HandOverCheck {
+  /** The end of the wait, unix milliseconds. */
+  untilMs: number;
+  /** Null while it lasts; `none` when no validator made one. */
+  verdict: HandOverVerdict | null;
+}
+
 /** What decides about a rental. Times are the market's wall clock in unix milliseconds; meters are kept elsewhere. */
 export interface Rental {
   state: RentalState;
@@ -42,6 +53,8 @@ export interface Rental {
   endReason: EndReason | null;
   /** When the state was entered. */
   sinceMs: number;
+  /** The check before the hand-over; null when there was none. */
+  check: HandOverCheck | null;
   /** The agent's grant is in: the machine is bound until it says that the pod is gone. */
   granted: boolean;
   agentReady: boolean;
@@ -55,6 +68,8 @@ export interface Rental {
 }
 
 export type RentalCommand =
+  /** What came of the check before the hand-over; `none` when no validator made one. */
+  | { type: 'checked'; verdict: 'pass' | 'fail' | 'none' }
   | { type: 'grant' }
   | { type: 'refusal' }
   | { type: 'agent-ready' }
@@ -78,12 +93,16 @@ export type Decision =
   | { ok: true; rental: Rental; effects: RentalEffect[] }
   | { ok: false; refusal: 'RENTAL_ENDED' | 'RENTAL_NOT_STARTING' };
 
-/** A rental at the moment of its reservation, with the effect that asks the agent. */
-export function reserve(nowMs: number): { rental: Rental; effects: RentalEffect[] } {
+/** A rental at the moment of its reservation, with the effect that asks the agent, unless its units are checked first, until `checkUntilMs`. */
+export function reserve(
+  nowMs: number,
+  checkUntilMs: number | null = null,
+): { rental: Rental; effects: RentalEffect[] } {
   const rental: Rental = {
     state: 'reserved',
     endReason: null,
     sinceMs: nowMs,
+    check: checkUntilMs === null ? null : { untilMs: checkUntilMs, verdict: null },
     granted: false,
     agentReady: false,
     probeReady: false,
@@ -91,12 +110,16 @@ export function reserve(nowMs: number): { rental: Rental; effects: RentalEffect[
     readyAtMs: null,
     unitsReleased: false,
   };
-  return { rental, effects: [{ type: 'request-lease' }] };
+  return { rental, effects: checkUntilMs === null ? [{ type: 'request-lease' }] : [] };
 }
 
 /** What may happen next. Commands that say what is already so are accepted and change nothing. */
 export function decide(rental: Rental, command: RentalCommand, nowMs: number): Decision {
+  // The machine has not been asked yet: nothing that it says, and no probe, is about this rental.
+  if (isBeingChecked(rental) && !['checked', 'stop', 'tick'].includes(command.type)) return same(rental);
   switch (command.type) {
+    case 'checked':
+      return onChecked(rental, command.verdict, nowMs);
     case 'grant':
       return onGrant(rental, nowMs);
     case 'refusal':
@@ -131,6 +154,19 @@ export function probeCounts(rental: Rental): boolean {
 /** True when the agent has been silent for so long that the rental is shown as unreachable. */
 export function isUnreachable(rental: Rental, nowMs: number): boolean {
   return rental.state === 'running' && nowMs - rental.agentSeenAtMs > UNREACHABLE_AFTER_MS;
+}
+
+/** A failed check ends the rental before anything was asked of the machine; without one the rental goes on, and says so. */
+function onChecked(rental: Rental, verdict: HandOverVerdict, nowMs: number): Decision {
+  if (rental.check === null || !isBeingChecked(rental)) return same(rental);
+  const checked: Rental = { ...rental, check: { ...rental.check, verdict } };
+  if (verdict === 'fail') return end(checked, 'check-failed', nowMs);
+  return { ok: true, rental: { ...checked, sinceMs: nowMs }, effects: [{ type: 'request-lease' }] };
+}
+
+/** True while the machine is checked before it is asked for a lease. */
+export function isBeingChecked(rental: Rental): boolean {
+  return rental.state === 'reserved' && rental.check?.verdict === null;
 }
 
 function onGrant(rental: Rental, nowMs: number): Decision {
@@ -184,7 +220,8 @@ function onStop(rental: Rental, reason: EndReason, nowMs: number): Decision {
     case 'reserved':
     case 'starting':
     case 'running':
-      return stopFor(rental, reason, nowMs);
+      // While it is checked nothing has been asked of the agent: nobody has to be waited for.
+      return isBeingChecked(rental) ? end(rental, reason, nowMs) : stopFor(rental, reason, nowMs);
   }
 }
 
@@ -196,6 +233,8 @@ function onUnprobed(rental: Rental, forMs: number, nowMs: number): Decision {
 
 function onTick(rental: Rental, nowMs: number): Decision {
   const waitedMs = nowMs - rental.sinceMs;
+  if (isBeingChecked(rental))
+    return nowMs > (rental.check?.untilMs ?? 0) ? onChecked(rental, 'none', nowMs) : same(rental);
   if (rental.state === 'reserved' && waitedMs > GRANT_TIMEOUT_MS) return end(rental, 'agent-silent', nowMs);
   if (rental.state === 'stopping' && !rental.granted && waitedMs > GRANT_TIMEOUT_MS) {
     return end(rental, rental.endReason ?? 'renter-stopped', nowMs);

@@ -17,20 +17,45 @@ test('a receipt that is fresh for its class needs no check, a millisecond more a
   expect(receiptAgeAllowedMs('H200')).toBeGreaterThan(2 * 3_600_000);
 });
 
-test('one failed unit fails the hand-over, and it passes only by a pass of every unit that began after the rent', () => {
-  const receipt: fc.Arbitrary<HandOverReceipt> = fc.record({
-    unit: fc.constantFrom('GPU-1', 'GPU-2', 'GPU-3'),
-    verdict: fc.constantFrom('pass' as const, 'fail' as const),
-    startedAtMs: fc.integer({ min: NOW - 1_000, max: NOW + 1_000 }),
-  });
+const anyReceipt: fc.Arbitrary<HandOverReceipt> = fc.record({
+  unit: fc.constantFrom('GPU-1', 'GPU-2', 'GPU-3'),
+  verdict: fc.constantFrom('pass' as const, 'pass' as const, 'fail' as const),
+  class: fc.constantFrom('H200', 'H100', 'NVIDIA'),
+  startedAtMs: fc.integer({ min: NOW - 1_000, max: NOW + 1_000 }),
+});
+
+test('one failed or weaker unit fails the hand-over, and it passes only by a pass of every unit that began after the rent', () => {
+  const units = ['GPU-1', 'GPU-2'];
   fc.assert(
-    fc.property(fc.array(receipt), (receipts) => {
-      const units = ['GPU-1', 'GPU-2'];
+    fc.property(fc.array(anyReceipt), (receipts) => {
       const fresh = receipts.filter((one) => one.startedAtMs >= NOW && units.includes(one.unit));
-      const outcome = judgeHandOver(units, receipts, NOW);
-      expect(outcome === 'fail').toBe(fresh.some(({ verdict }) => verdict === 'fail'));
+      const outcome = judgeHandOver(units, receipts, { atMs: NOW, class: 'H100' });
+      expect(outcome === 'fail').toBe(fresh.some((one) => one.verdict === 'fail' || one.class === 'NVIDIA'));
       if (outcome === 'pass') expect(new Set(fresh.map(({ unit }) => unit)).size).toBe(2);
-      expect(judgeHandOver(units, [], NOW)).toBe('none');
+      expect(judgeHandOver(units, [], { atMs: NOW, class: 'H100' })).toBe('none');
     }),
   );
+});
+
+test('a renter of a class gets that class or a better one, and of no class whatever passes', () => {
+  const judge = (measured: string, rented: string | null) =>
+    judgeHandOver(['GPU-1'], [{ unit: 'GPU-1', verdict: 'pass', class: measured, startedAtMs: NOW }], {
+      atMs: NOW,
+      class: rented,
+    });
+  expect(['H200', 'H100', 'A100-80G', 'NVIDIA', 'CPU'].map((measured) => judge(measured, 'H100'))).toEqual([
+    'pass',
+    'pass',
+    'fail',
+    'fail',
+    'fail',
+  ]);
+  expect(judge('CPU', 'CPU')).toBe('pass');
+  expect(judge('NVIDIA', null)).toBe('pass');
+});
+
+test('an operator may allow another age than the class does', () => {
+  const offer = { class: 'CPU', verifiedAtMs: NOW - 1_000 };
+  expect(needsCheckBeforeHandOver(offer, NOW, 0)).toBe(true);
+  expect(needsCheckBeforeHandOver(offer, NOW, 1_000)).toBe(false);
 });

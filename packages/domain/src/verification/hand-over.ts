@@ -1,5 +1,7 @@
 /** The check before a hand-over: when a renter's units are checked once more, how long that may take, and what its outcome means. */
 
+import { weakestGpuClass } from '../machine/classify-gpu.ts';
+
 /** How long a renter waits for such a check at the most, in milliseconds; after it the rental goes on without one. */
 export const HAND_OVER_CHECK_MS = 90_000;
 
@@ -17,31 +19,45 @@ export function receiptAgeAllowedMs(gpuClass: string | null): number {
   return gpuClass === null || DATACENTRE.test(gpuClass) ? DATACENTRE_AGE_MS : GPU_AGE_MS;
 }
 
-/** Whether units are checked before they are handed over. A fresh receipt costs the renter no waiting. */
+/**
+ * Whether units are checked before they are handed over. A fresh receipt costs the renter no waiting.
+ *
+ * @param offer its class, and when the unit that was verified longest ago was
+ */
 export function needsCheckBeforeHandOver(
   offer: { class: string | null; verifiedAtMs: number | null },
   nowMs: number,
+  allowedMs: number = receiptAgeAllowedMs(offer.class),
 ): boolean {
-  return offer.verifiedAtMs === null || nowMs - offer.verifiedAtMs > receiptAgeAllowedMs(offer.class);
+  return offer.verifiedAtMs === null || nowMs - offer.verifiedAtMs > allowedMs;
 }
+
+/** What a check before a hand-over comes to; `none` when no validator made one. */
+export type HandOverVerdict = 'pass' | 'fail' | 'none';
 
 /** A receipt of such a check, as far as it decides. */
 export interface HandOverReceipt {
   unit: string;
   verdict: 'pass' | 'fail';
+  /** What was measured. */
+  class: string;
   startedAtMs: number;
 }
 
 /**
- * The outcome for the units of a rental: one failed unit fails it, and it takes a pass of each for a pass. Receipts of checks that began before
- * the rent say nothing about it.
+ * The outcome for the units of a rental: one failed unit fails it, a unit that measures weaker than the class that was rented as well, and it
+ * takes a pass of each for a pass. Receipts of checks that began before the rent say nothing about it.
  */
 export function judgeHandOver(
   units: readonly string[],
   receipts: readonly HandOverReceipt[],
-  rentedAtMs: number,
-): 'pass' | 'fail' | 'none' {
-  const fresh = receipts.filter((receipt) => receipt.startedAtMs >= rentedAtMs && units.includes(receipt.unit));
-  if (fresh.some((receipt) => receipt.verdict === 'fail')) return 'fail';
+  rented: { atMs: number; class: string | null },
+): HandOverVerdict {
+  const fresh = receipts.filter((receipt) => receipt.startedAtMs >= rented.atMs && units.includes(receipt.unit));
+  if (fresh.some((receipt) => receipt.verdict === 'fail' || !bearsClass(receipt.class, rented.class))) return 'fail';
   return units.every((unit) => fresh.some((receipt) => receipt.unit === unit)) ? 'pass' : 'none';
+}
+
+function bearsClass(measured: string, rented: string | null): boolean {
+  return rented === null || weakestGpuClass([measured, rented]) === rented;
 }
