@@ -1,4 +1,4 @@
-/** The body of a rent as `celium up` sends it. Everyone who rents builds it here, so that nobody’s rent looks different. */
+/** The body of a rent as `celium up OFFER` sends it. Everyone who rents builds it here, so that nobody’s rent looks different. */
 
 import type { MoveReason, Offer } from '@celium/contract';
 import type { CallInput } from './call-types.ts';

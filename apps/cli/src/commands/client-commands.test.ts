@@ -94,6 +94,7 @@ test('up shows the price, asks, rents the cheapest at no higher price, and says 
     offerId: SAMPLE_OFFER.offerId,
     pod: { env: { TOKEN: 'a=b' }, ports: [8080], volumeBytes: 0 },
     maxPriceMicroUsdPerUnitHour: '360000',
+    moveOn: ['check-failed'],
   });
   expect(run.stdout).toMatchInlineSnapshot(`
     "77b0aa10 is ready after 2.0 s: $0.36 an hour
@@ -102,6 +103,39 @@ test('up shows the price, asks, rents the cheapest at no higher price, and says 
       celium rm 77b0aa10     stop it
     "
   `);
+});
+
+test('up follows a rental whose machine failed its check to the one that took over', async () => {
+  const next = await sampleRental({ movedFrom: '66b0aa10-51b4-4a53-9a55-0b6b1f1f2b55' });
+  const failed = await sampleRental({
+    rentalId: '66b0aa10-51b4-4a53-9a55-0b6b1f1f2b55',
+    state: 'ended',
+    endReason: 'check-failed',
+    detail: 'the check before the hand-over failed: LATE; nothing was charged',
+    movedTo: next.rentalId,
+  });
+  const run = await celium(['up', '--yes'], {
+    listOffers: () => ({ offers: [SAMPLE_OFFER] }),
+    createRental: () => failed,
+    getRental: ({ params }) => (params['rentalId'] === next.rentalId ? next : failed),
+  });
+  expect(run.status).toBe(0);
+  expect(run.stderr).toContain(
+    '66b0aa10 on rack-7 is not handed over: the check before the hand-over failed: LATE; nothing was charged. It goes on as 77b0aa10.',
+  );
+  expect(run.stdout).toMatch(/^77b0aa10 is ready/);
+});
+
+test('up of a named offer moves nowhere: a failed check says why and what next', async () => {
+  const failed = await sampleRental({ state: 'ended', endReason: 'check-failed', detail: 'the check failed: LATE' });
+  const run = await celium(['up', '3f2a', '--yes'], {
+    listOffers: () => ({ offers: [SAMPLE_OFFER] }),
+    createRental: () => failed,
+  });
+  expect(market?.calls.at(-1)?.body).not.toHaveProperty('moveOn');
+  expect(run.status).toBe(ERRORS.POD_START_FAILED.exit);
+  expect(run.stderr).toContain('the check failed: LATE');
+  expect(run.stderr).toContain('celium up');
 });
 
 test('up rents nothing when the answer is no', async () => {

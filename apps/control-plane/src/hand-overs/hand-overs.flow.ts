@@ -4,8 +4,7 @@ import { isBeingChecked, judgeHandOver, printable, type HandOverVerdict } from '
 import type { MarketPorts, ValidatorAddress } from '../ports.ts';
 import { acceptReceipt, type ReceiptParts } from '../receipts/receipts.flow.ts';
 import type { RentalParts, RentalRow } from '../rentals/parts.ts';
-import { takeStep } from '../rentals/rentals.flow.ts';
-import { readRental } from '../rentals/rentals.store.ts';
+import { readRental, takeStep } from '../rentals/rentals.flow.ts';
 import { aborted, askForCheck, askInTurn } from './ask-validators.ts';
 import { receiptsSince, validatorsOf } from './hand-overs.store.ts';
 import { endFailed } from './move-on.flow.ts';

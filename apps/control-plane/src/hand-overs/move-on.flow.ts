@@ -4,8 +4,7 @@ import { isBeingChecked, nextFittingOffers } from '@celium/domain';
 import type { Tx } from '../database/market-database.ts';
 import type { RentableOffer, RentalParts, RentalRow } from '../rentals/parts.ts';
 import { rent } from '../rentals/rent.flow.ts';
-import { stepRental, takeStep } from '../rentals/rentals.flow.ts';
-import { lockRental, noteMoved, readRental } from '../rentals/rentals.store.ts';
+import { lockRental, noteMoved, readRental, stepRental, takeStep } from '../rentals/rentals.flow.ts';
 
 /** A renter is moved so often at the most; each move may wait for a check of its own. */
 const MOST_MOVES = 3;

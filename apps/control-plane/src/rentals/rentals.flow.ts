@@ -21,6 +21,8 @@ import type { EffectType } from '../outbox/outbox.worker.ts';
 import type { RentalParts, RentalRow } from './parts.ts';
 import { addEvent, lockRental, readRental, releaseUnits, saveRental } from './rentals.store.ts';
 
+export { lockRental, noteMoved, readRental } from './rentals.store.ts';
+
 /** What has happened, all in one go. */
 export interface RentalStep {
   /** The agent's word on the pod. */
