@@ -123,5 +123,6 @@ test('without arguments but a folder a market serves on loopback, on subnet 51',
     netuid: 51,
     allowPrivate: false,
     embeddedPostgres: false,
+    receiptAgeMs: null,
   });
 });
