@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { verifyDocument } from '@celium/chain';
-import type { Receipt } from '@celium/contract';
+import type { Receipt, Rental } from '@celium/contract';
+import type { Client } from '@celium/sdk';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildToolsFolder } from '../apps/agent/src/engine/tools-folder.ts';
 import { buildProver, type Cheat } from '../apps/prover/build.ts';
@@ -49,6 +50,51 @@ test('an honest prover passes, and behind a delay beyond its deadline it is refu
   expect(late).toMatchObject({ verdict: 'fail', reason: { code: 'late' } });
   expect(late.measured.proofMs).toBeGreaterThan(late.measured.deadlineMs);
 });
+
+test('a machine that cheats from its pass on is found at the hand-over, which costs its renter nothing; an honest one is handed over', async () => {
+  await useForeignTools(undefined);
+  expect(await check()).toMatchObject({ verdict: 'pass' });
+  await world.program('market').end();
+  // Every receipt is too old for this market: each rent brings a check, which it asks of the validator at its axon.
+  await world.startProgram('market', {}, ['--receipt-age-ms', '0']);
+  const validator = await world.startProgram('validator');
+  try {
+    const { client } = await world.newRenter();
+    const honest = await rentUntil(client, 'running');
+    expect(honest.check?.verdict, validator.tail()).toBe('pass');
+    await client.call('stopRental', { params: { rentalId: honest.rentalId } });
+    await until('the rental to be paid', 60_000, async () => (await client.call('getBalance')).heldMicroUsd === '0');
+    const before = await client.call('getBalance');
+    await useForeignTools('other-seed');
+    const refused = await rentUntil(client, 'ended');
+    expect(refused, validator.tail()).toMatchObject({
+      endReason: 'check-failed',
+      check: { verdict: 'fail' },
+      chargedMicroUsd: '0',
+    });
+    expect(await client.call('getBalance')).toEqual(before);
+  } finally {
+    await validator.end();
+  }
+});
+
+/** Rents the machine's offer as soon as it can be rented, and waits for a state of the rental. */
+async function rentUntil(client: Client, state: 'running' | 'ended'): Promise<Rental> {
+  let rental: Rental | undefined;
+  await until('the offer to be rentable', 120_000, async () => {
+    const { offers } = await client.call('listOffers');
+    const offerId = offers[0]?.offerId;
+    if (offerId === undefined) return false;
+    rental = await client.call('createRental', { body: { offerId } });
+    return true;
+  });
+  await until(`the rental to be ${state}`, 150_000, async () => {
+    rental = await client.call('getRental', { params: { rentalId: rental?.rentalId ?? '' } });
+    if (rental.state === 'ended' && state !== 'ended') throw new Error(JSON.stringify(rental));
+    return rental.state === state;
+  });
+  return rental as Rental;
+}
 
 /** Restarts the agent with a tools folder of a stranger: a cheat, or the honest prover built anew. */
 async function useForeignTools(cheat: Cheat | undefined): Promise<void> {
