@@ -82,7 +82,10 @@ function faultOfCelium(words: string[]): string | null {
     if (/^[A-Z]+$/.test(word) || word === '--help' || word === '--version') return null;
     if ('usesFlag' in target) {
       const flag = /^--([a-z-]+)/.exec(word)?.[1];
-      if (flag !== undefined && !(target.usesFlag(flag, 'allow-kebab-for-camel') || target.usesFlag(camelCase(flag))))
+      if (
+        flag !== undefined &&
+        !(target.usesFlag(flag, 'allow-kebab-for-camel') || target.usesFlag(camelCase(flag), 'original'))
+      )
         return `there is no flag --${flag}`;
       continue;
     }
