@@ -58,7 +58,7 @@ const HEAD = [
 export function attackTable(report: AttackReport): string {
   const families = [...new Set(report.rows.map((row) => row.family))];
   const lines = [
-    `Measured on ${report.date.slice(0, 10)}: ${report.mode} run of ${Math.round(report.wallSeconds / 60)} minutes, seed ${report.seed}, on ${report.machine}.`,
+    `Measured on ${report.date.slice(0, 10)} with the tries of a ${report.mode} run, seed ${report.seed}, on ${report.machine}.`,
     '',
   ];
   for (const family of families) {
