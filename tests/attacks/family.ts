@@ -1,5 +1,4 @@
 /** What a family of attacks is: how it is played, and the row that each of its attacks leaves in the report. */
-import type { NotRun } from '../../tools/figures.ts';
 import type { TrialThreads } from './threads.ts';
 import { wilson } from './wilson.ts';
 
@@ -59,12 +58,6 @@ export interface AttackRow {
   note: string;
 }
 
-/** What playing a family gives. */
-export interface Played {
-  rows: AttackRow[];
-  notRun: NotRun[];
-}
-
 /** What a family gets to play with. */
 export interface AttackSetting {
   /** Few tries and wider targets, for CI; a broken detection still fails. */
@@ -73,6 +66,12 @@ export interface AttackSetting {
   seed: number;
   threads: TrialThreads;
   progress(line: string): void;
+  /** Takes each row as soon as it is complete: what was played counts, also where a family breaks off. */
+  row(row: AttackRow): void;
+  /** Takes what could not be played here, and why. */
+  notRun(what: string, why: string): void;
+  /** Fires when the run is interrupted: a family then rejects at the end of a try, with nothing left behind. */
+  signal: AbortSignal;
 }
 
 /** A family of attacks: one file that the registry names. */
@@ -83,7 +82,7 @@ export interface AttackFamily {
   /** Whether `--quick` plays it too. */
   inQuick: boolean;
   /** Plays all its attacks. Rejects only for faults of the suite itself. */
-  play(setting: AttackSetting): Promise<Played>;
+  play(setting: AttackSetting): Promise<void>;
 }
 
 /** A tally of nothing. */

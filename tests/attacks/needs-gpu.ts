@@ -16,5 +16,7 @@ export const family: AttackFamily = {
   name: 'needs-gpu',
   run: 'real-time',
   inQuick: true,
-  play: async () => ({ rows: [], notRun: WHAT.map((what) => ({ what, why: NO_GPU })) }),
+  async play(setting) {
+    for (const what of WHAT) setting.notRun(what, NO_GPU);
+  },
 };

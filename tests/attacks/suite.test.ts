@@ -50,7 +50,7 @@ test('every family of the registry plays under its own name', async () => {
 });
 
 test('threads play every try once, and the same seed gives the same tries', async () => {
-  const threads = openThreads(2);
+  const threads = openThreads(new AbortController().signal, 2);
   try {
     const module = new URL('./content/skipped-work.ts', import.meta.url);
     const attack = 'skips 2 % of tiles';
@@ -59,6 +59,18 @@ test('threads play every try once, and the same seed gives the same tries', asyn
     const again = await threads.run(module, attack, 5, 7);
     expect(again.reasons).toEqual(first.reasons);
     await expect(threads.run(module, 'no such attack', 5, 7)).rejects.toThrow('no attack');
+    // What failed leaves no thread busy: the next answer is that of the next question.
+    expect(await threads.run(module, attack, 5, 7)).toMatchObject({ tries: 5, reasons: first.reasons });
+  } finally {
+    await threads.close();
+  }
+});
+
+test('after an interruption no more tries are begun', async () => {
+  const threads = openThreads(AbortSignal.abort(), 1);
+  try {
+    const module = new URL('./content/skipped-work.ts', import.meta.url);
+    await expect(threads.run(module, 'skips 2 % of tiles', 5, 7)).rejects.toThrow('aborted');
   } finally {
     await threads.close();
   }

@@ -28,8 +28,8 @@ export type ThreadReply = { ok: true; tally: Tally } | { ok: false; message: str
 /** Slices per thread and run: small enough that no thread waits long for the last. */
 const SLICES_PER_THREAD = 8;
 
-/** Opens `count` threads, as many as there are cores by default. */
-export function openThreads(count: number = availableParallelism()): TrialThreads {
+/** Opens `count` threads, as many as there are cores by default. After `signal` no more tries are begun, and `run` rejects. */
+export function openThreads(signal: AbortSignal, count: number = availableParallelism()): TrialThreads {
   const workers = Array.from({ length: count }, () => new Worker(new URL('./thread.ts', import.meta.url)));
   return {
     async run(module, attack, tries, seed) {
@@ -38,13 +38,16 @@ export function openThreads(count: number = availableParallelism()): TrialThread
       let sum = emptyTally();
       const serve = async (worker: Worker): Promise<void> => {
         while (next < tries) {
+          signal.throwIfAborted();
           const from = next;
           next = Math.min(tries, from + size);
           const tally = await ask(worker, { module: module.href, slice: { attack, from, to: next, seed } });
           sum = addTallies(sum, tally);
         }
       };
-      await Promise.all(workers.map(serve));
+      // All threads are idle before anything else is asked of them, also after a failure of one.
+      const served = await Promise.allSettled(workers.map(serve));
+      for (const end of served) if (end.status === 'rejected') throw end.reason;
       return sum;
     },
     async close() {

@@ -51,15 +51,13 @@ export function contentFamily(
     async play(setting) {
       const { quick, seed, threads, progress } = setting;
       const honest = await honestBeside(setting);
-      const rows = [];
       for (const { attack, targeted, note = '' } of attacks) {
         const tally = await threads.run(new URL(moduleUrl), attack, quick ? QUICK_TRIES : FULL_TRIES, seed);
         const target = targeted ? (quick ? QUICK : ONBOARDING) : null;
         const head = { family: name, attack, run: 'content', target, simulated: false, note } as const;
-        rows.push(composeRow({ ...head, honestTarget: { atMost: 0 } }, tally, honest));
+        setting.row(composeRow({ ...head, honestTarget: { atMost: 0 } }, tally, honest));
         progress(`  ${attack}: ${tally.detected} of ${tally.tries}`);
       }
-      return { rows, notRun: [] };
     },
   };
   return { family, runTries };

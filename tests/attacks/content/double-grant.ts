@@ -145,20 +145,19 @@ export const family: AttackFamily = {
   name: 'double-grant',
   run: 'content',
   inQuick: true,
-  async play({ quick, seed, threads, progress }) {
+  async play(setting) {
+    const { quick, seed, threads, progress } = setting;
     const tries = quick ? QUICK_TRIES : FULL_TRIES;
     const play = (cheat: string) => threads.run(new URL(import.meta.url), cheat, tries, seed);
     const honest = await play('honest');
-    const rows = [];
     for (const [cheat, attack] of Object.entries(CHEATS)) {
       if (cheat === 'honest') continue;
       const tally = await play(cheat);
       const note = NOTES[cheat as Cheat] ?? '';
       const target = note === '' ? ({ of: 'rate', atLeast: 0.999 } as const) : null;
       const head = { family: 'double-grant', attack, run: 'content', target, simulated: false, note } as const;
-      rows.push(composeRow({ ...head, honestTarget: { atMost: 0 } }, tally, honest));
+      setting.row(composeRow({ ...head, honestTarget: { atMost: 0 } }, tally, honest));
       progress(`  ${attack}: ${tally.detected} of ${tally.tries}`);
     }
-    return { rows, notRun: [] };
   },
 };

@@ -252,22 +252,19 @@ export const family: AttackFamily = {
   name: 'forged-documents',
   run: 'content',
   inQuick: true,
-  async play({ quick, seed, threads, progress }) {
+  async play(setting) {
+    const { quick, seed, threads, progress } = setting;
     const tries = quick ? QUICK_TRIES : FULL_TRIES;
     const play = (attack: string): Promise<Tally> => threads.run(new URL(import.meta.url), attack, tries, seed);
     const honest = await play('honest');
-    const rows = [];
     const all = [...FORGERIES, { attack: EXPIRED, targeted: true, note: 'the rule of markets and scores' }];
     for (const { attack, targeted, note = '' } of all) {
       const tally = await play(attack);
       const target: DetectionTarget | null = targeted ? { of: 'rate', atLeast: 0.999 } : null;
       const head = { family: 'forged-documents', attack, run: 'content', target, simulated: false, note } as const;
-      rows.push(composeRow({ ...head, honestTarget: { atMost: 0 } }, tally, honest));
+      setting.row(composeRow({ ...head, honestTarget: { atMost: 0 } }, tally, honest));
       progress(`  ${attack}: ${tally.detected} of ${tally.tries}`);
     }
-    return {
-      rows,
-      notRun: [{ what: 'forged or expired attestation', why: 'attestation is not part of this version' }],
-    };
+    setting.notRun('forged or expired attestation', 'attestation is not part of this version');
   },
 };

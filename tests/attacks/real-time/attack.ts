@@ -6,10 +6,8 @@ import {
   type AttackRow,
   type AttackSetting,
   type DetectionTarget,
-  type Played,
   type Tally,
 } from '../family.ts';
-import type { NotRun } from '../../../tools/figures.ts';
 
 /** One attack of a family. */
 export interface RealTimeAttack {
@@ -35,23 +33,19 @@ const TRIES_PER_HONEST = 10;
 const ASKED_TRIES = Number(process.env['CELIUM_REAL_TIME_TRIES'] ?? FULL_TRIES);
 
 /** Plays the attacks one after the other; nothing else runs beside a try. A quick run makes one try of each, and one honest check for all that share it. */
-export async function playRealTime(
-  setting: AttackSetting,
-  attacks: readonly RealTimeAttack[],
-  notRun: readonly NotRun[] = [],
-): Promise<Played> {
-  const played: Played = { rows: [], notRun: [...notRun] };
+export async function playRealTime(setting: AttackSetting, attacks: readonly RealTimeAttack[]): Promise<void> {
   const known = new Map<RealTimeAttack['honest'], Tally>();
   for (const attack of attacks) {
     const { family, claimed } = attack;
     if (setting.quick && !attack.inQuick) {
-      played.notRun.push({ what: `${family}, ${attack.attack}`, why: 'not part of a quick run' });
+      setting.notRun(`${family}, ${attack.attack}`, 'not part of a quick run');
       continue;
     }
     const tries = setting.quick ? 1 : ASKED_TRIES;
     let attacked = emptyTally();
     let honest = (setting.quick ? known.get(attack.honest) : undefined) ?? emptyTally();
     for (let i = 0; i < tries; i += 1) {
+      setting.signal.throwIfAborted();
       const isDue = i % TRIES_PER_HONEST === 0 && !(setting.quick && honest.tries > 0);
       if (isDue) honest = addTallies(honest, await attack.honest());
       attacked = addTallies(attacked, await attack.attempt());
@@ -59,9 +53,8 @@ export async function playRealTime(
       setting.progress(`  ${family}, ${attack.attack}: ${attacked.detected} of ${attacked.tries} ${said}`);
     }
     known.set(attack.honest, honest);
-    played.rows.push(rowOf(attack, setting.quick && claimed, attacked, honest));
+    setting.row(rowOf(attack, setting.quick && claimed, attacked, honest));
   }
-  return played;
 }
 
 /** The row: a target only where a quick run has to fail when a claim breaks. */

@@ -22,19 +22,18 @@ export const family: AttackFamily = {
       return stage;
     };
     const place = await openNamespace();
-    const notRun = [
-      { what: 'hooked NVML on a host that has a weaker card', why: NO_GPU },
-      { what: 'forged or expired attestation', why: 'this version verifies no attestation' },
-    ];
+    setting.notRun('hooked NVML on a host that has a weaker card', NO_GPU);
+    setting.notRun('forged or expired attestation', 'this version verifies no attestation');
     try {
       if ('refused' in place) {
         const cpu = await open({});
         const claims = await claimsOfGpus(open, () => cpu.honest());
-        return await playRealTime(setting, claims, [...notRun, { what: SUBSTITUTION, why: place.refused }]);
+        setting.notRun(SUBSTITUTION, place.refused);
+        return await playRealTime(setting, claims);
       }
       const middle = await attacksInTheMiddle(await open({ publicHost: place.address }), place);
       const claims = await claimsOfGpus(open, middle[0]!.honest);
-      return await playRealTime(setting, [...middle, ...claims], notRun);
+      await playRealTime(setting, [...middle, ...claims]);
     } finally {
       for (const stage of stages.toReversed()) await stage.close();
       if ('close' in place) await place.close();

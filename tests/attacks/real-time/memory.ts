@@ -10,9 +10,8 @@ export const family: AttackFamily = {
   async play(setting) {
     const stage = await Stage.open();
     try {
-      return await playRealTime(setting, attacksOn(stage), [
-        { what: 'memory short, backed by host memory over PCIe or by a sibling card', why: NO_GPU },
-      ]);
+      setting.notRun('memory short, backed by host memory over PCIe or by a sibling card', NO_GPU);
+      await playRealTime(setting, attacksOn(stage));
     } finally {
       await stage.close();
     }

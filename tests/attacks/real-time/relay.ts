@@ -18,12 +18,10 @@ export const family: AttackFamily = {
     const stage = await Stage.open();
     const place = await openNamespace();
     try {
-      if ('refused' in place)
-        return await playRealTime(
-          setting,
-          [pings(stage)],
-          [{ what: 'challenge relayed to another machine', why: place.refused }],
-        );
+      if ('refused' in place) {
+        setting.notRun('challenge relayed to another machine', place.refused);
+        return await playRealTime(setting, [pings(stage)]);
+      }
       await stage.start('answering-machine', ['--host', place.address, '--port', String(FAR_PORT)], place.within);
       const relays: RealTimeAttack[] = [];
       for (const delayMs of DELAYS_MS) relays.push(await relay(stage, place, delayMs));

@@ -15,14 +15,12 @@ export const family: AttackFamily = {
   async play(setting) {
     const single = await Stage.open();
     try {
-      const alone = await playRealTime(setting, await attacksOfOne(single, setting.quick));
-      if (setting.quick) return alone;
+      await playRealTime(setting, await attacksOfOne(single, setting.quick));
+      if (setting.quick) return;
       const pair = await Stage.open({}, {});
       try {
-        const together = await playRealTime(setting, await attacksOfTwo(pair, single), [
-          { what: 'one GPU behind two registrations, two pods or MPS slices', why: NO_GPU },
-        ]);
-        return { rows: [...alone.rows, ...together.rows], notRun: [...alone.notRun, ...together.notRun] };
+        setting.notRun('one GPU behind two registrations, two pods or MPS slices', NO_GPU);
+        await playRealTime(setting, await attacksOfTwo(pair, single));
       } finally {
         await pair.close();
       }

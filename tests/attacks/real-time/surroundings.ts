@@ -28,7 +28,7 @@ export const family: AttackFamily = {
         coordinates: SYDNEY,
       });
       const checker = new SurroundingsChecker(ground.validator, ground, ground.folder);
-      return await playRealTime(setting, attacksOn(ground, checker, machine, abroad, served.template));
+      await playRealTime(setting, attacksOn(ground, checker, machine, abroad, served.template));
     } finally {
       await served.close();
       await ground.close();

@@ -15,7 +15,7 @@ export class ToolsShop {
 
   /** A folder with the honest prover, or with a cheat that finds `settings` beside it. */
   async folder(cheat?: Cheat | PodCheat, settings: Record<string, number> = {}): Promise<string> {
-    const key = `${cheat ?? 'honest'}-${Object.values(settings).join('-')}`;
+    const key = [cheat ?? 'honest', ...Object.entries(settings).flat()].join('-');
     const known = this.#built.get(key);
     if (known !== undefined) return await known;
     const building = this.#build(key, cheat, settings);

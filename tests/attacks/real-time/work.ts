@@ -10,7 +10,7 @@ export const family: AttackFamily = {
   async play(setting) {
     const stage = await Stage.open();
     try {
-      return await playRealTime(setting, attacksOn(stage));
+      await playRealTime(setting, attacksOn(stage));
     } finally {
       await stage.close();
     }

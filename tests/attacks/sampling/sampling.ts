@@ -148,8 +148,8 @@ export const family: AttackFamily = {
   name: 'sampling',
   run: 'content',
   inQuick: true,
-  async play({ quick, seed, threads, progress }) {
-    const rows: AttackRow[] = [];
+  async play(setting) {
+    const { quick, seed, threads, progress } = setting;
     for (const purpose of ['onboarding', 'routine'] as const) {
       const drawn: Drawn[] = [];
       for (const sizeClass of classesOf(purpose).slice(0, quick ? 1 : undefined)) {
@@ -161,10 +161,9 @@ export const family: AttackFamily = {
       for (const cheat of CHEATS.filter((known) => known.purpose === purpose)) {
         const caught = ({ tally }: Drawn): number => tally.reasons[cheat.attack] ?? 0;
         const worst = drawn.reduce((least, next) => (caught(next) < caught(least) ? next : least));
-        rows.push(rowOf(cheat, { ...worst.tally, detected: caught(worst), reasons: {} }, worst.sizeClass, quick));
+        setting.row(rowOf(cheat, { ...worst.tally, detected: caught(worst), reasons: {} }, worst.sizeClass, quick));
       }
     }
-    return { rows, notRun: [] };
   },
 };
 

@@ -91,7 +91,6 @@ export function timingFamily(
     inQuick: true,
     async play(setting) {
       const cost = await gpuCost(setting, purpose, moduleUrl);
-      const rows: AttackRow[] = [];
       for (const attack of attacks) {
         const played: { row: AttackRow; rate: number; link: Link }[] = [];
         for (const link of LINKS) {
@@ -101,10 +100,9 @@ export function timingFamily(
           played.push({ row, rate: row.rate, link });
         }
         setting.progress(`  ${attack.attack}: ${played.map(({ row }) => row.rate.toFixed(4)).join(', ')}`);
-        if (attack.rows === 'each link') rows.push(...played.map(({ row }) => row));
-        else rows.push(worstOf(played));
+        const shown = attack.rows === 'each link' ? played.map(({ row }) => row) : [worstOf(played)];
+        for (const row of shown) setting.row(row);
       }
-      return { rows, notRun: [] };
     },
   };
   return { family, runTries };
