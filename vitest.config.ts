@@ -1,4 +1,4 @@
-/** Two vitest projects: `unit` beside the code, in parallel; `e2e` in tests/, one file at a time, since they share ports and Docker. */
+/** Two vitest projects: `unit` beside the code, in parallel; `e2e` in tests/, each file with programs, ports and pods of its own. */
 import { defineConfig } from 'vitest/config';
 
 if (Number(process.versions.node.split('.')[0]) < 24) {
@@ -30,7 +30,8 @@ export default defineConfig({
           include: ['tests/**/*.test.ts'],
           exclude: ['**/node_modules/**', 'tests/attacks/**'],
           globalSetup: [databaseSetup],
-          fileParallelism: false,
+          // Most of the time these wait for programs to start and end, too.
+          maxWorkers: 2,
           testTimeout: 300_000,
           hookTimeout: 300_000,
           sequence: { groupOrder: 1 },

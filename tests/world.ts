@@ -363,10 +363,16 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
+/** Rows of ports that are tried, each 50 wide from 20000 on. Test files that run beside each other each have rows of their own. */
+const PORT_ROWS = 200;
+const LANES = 4;
+
 /** The first of `count` ports in a row below the ephemeral range, none of which anybody listens on. */
 export async function freePortRange(count: number): Promise<number> {
+  const lane = Number(process.env['VITEST_POOL_ID'] ?? 0) % LANES;
   for (let attempt = 0; attempt < 50; attempt += 1) {
-    const from = 20_000 + Math.floor(Math.random() * 200) * 50;
+    const row = Math.floor((Math.random() * PORT_ROWS) / LANES) * LANES + lane;
+    const from = 20_000 + row * 50;
     const taken = await Promise.all(Array.from({ length: count }, (_, offset) => isTaken(from + offset)));
     if (!taken.includes(true)) return from;
   }

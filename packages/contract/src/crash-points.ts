@@ -7,6 +7,8 @@
 export const CRASH_POINTS = {
   'market.rent.before-commit': 'a rent is decided, its transaction not yet committed',
   'market.rent.committed': 'the rent is committed, the request not yet sent to the agent',
+  'market.check.claimed': 'the check before a hand-over is claimed, no validator asked yet',
+  'market.check.judged': 'the check before a hand-over is over, the step after it not yet taken',
   'market.outbox.claimed': 'an effect is claimed, not yet carried out',
   'market.outbox.sent': 'an effect was carried out, not yet marked as done',
   'market.grant.received': 'a grant has arrived, not yet stored',

@@ -24,6 +24,7 @@ export async function checkBeforeHandOver(parts: CheckParts, rentalId: string, s
   const { database, ports } = parts.rentals;
   const row = await readRental(database.db, rentalId);
   if (row === null || row.rental.check === null || !isBeingChecked(row.rental)) return;
+  ports.crashHere('market.check.claimed');
   const over = new AbortController();
   const until = AbortSignal.any([signal, over.signal]);
   const waiting = ports.clock.sleep(row.rental.check.untilMs - ports.clock.now(), until).then(() => over.abort());
@@ -36,6 +37,7 @@ export async function checkBeforeHandOver(parts: CheckParts, rentalId: string, s
   }
   if (signal.aborted) return;
   const { verdict, why } = await judge(parts, row);
+  ports.crashHere('market.check.judged');
   if (verdict === 'fail') return endFailed(parts.rentals, row, `the check before the hand-over failed: ${why}`);
   const detail = verdict === 'none' ? `${NOBODY_CHECKED} (${said.at(-1) ?? 'none can be reached'})` : null;
   await takeStep(parts.rentals, rentalId, { command: { type: 'checked', verdict }, checkDetail: detail });
