@@ -26,6 +26,7 @@ import {
   type Verification,
 } from '@celium/contract';
 import { barrierCommitment } from '@celium/domain';
+import { incentivePolicyExample } from './golden-incentive-policy.ts';
 import {
   longestMachineReceipt,
   passedMachineReceipt,
@@ -155,6 +156,7 @@ async function documentExamples() {
       longestMachineReceipt(machineFacts(id(16))),
       validator,
     ),
+    'incentive-policy': await signDocument('incentive-policy', incentivePolicyExample(T), key('//Ferdie')),
     'vantage-report': await signDocument('vantage-report', vantageReportExample(T + 100), validator),
     'log-head': await signDocument('log-head', { height: 1, hash: first.hash, atMs: T + 80 }, machine),
     'log-entry': first,

@@ -6,6 +6,7 @@ export * from './documents/decoy.ts';
 export * from './documents/double-grant-file.ts';
 export * from './documents/envelope.ts';
 export * from './documents/grant.ts';
+export * from './documents/incentive-policy.ts';
 export * from './documents/inventory.ts';
 export * from './documents/lease-command.ts';
 export * from './documents/lease-refusal.ts';

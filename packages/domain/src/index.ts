@@ -1,5 +1,14 @@
 /** The rules of Celium: pure types and functions that import nothing. */
 export * from './ids.ts';
+export * from './incentive/alpha-price.ts';
+export * from './incentive/burn.ts';
+export * from './incentive/demand-filter.ts';
+export * from './incentive/demand.ts';
+export * from './incentive/explain.ts';
+export * from './incentive/parts-per-million.ts';
+export * from './incentive/policy.ts';
+export * from './incentive/price-reference.ts';
+export * from './incentive/rates.ts';
 export * from './lease/authority.ts';
 export * from './lease/double-grant.ts';
 export * from './lease/lease.ts';

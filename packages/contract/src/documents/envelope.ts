@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { hex32, hex64 } from '../fields.ts';
 import { barrierBody } from './barrier.ts';
 import { grantBody } from './grant.ts';
+import { incentivePolicyBody } from './incentive-policy.ts';
 import { inventoryBody } from './inventory.ts';
 import { leaseCommandBody } from './lease-command.ts';
 import { leaseRefusalBody } from './lease-refusal.ts';
@@ -30,6 +31,7 @@ export const DOCUMENTS = {
   barrier: { version: 1, body: barrierBody, maxBytes: 4_096 },
   verification: { version: 1, body: verificationBody, maxBytes: 2_048 },
   inventory: { version: 1, body: inventoryBody, maxBytes: 65_536 },
+  'incentive-policy': { version: 1, body: incentivePolicyBody, maxBytes: 65_536 },
   'log-head': { version: 1, body: logHeadBody, maxBytes: 4_096 },
 } as const;
 
