@@ -17,6 +17,7 @@ export * from './machine/address.ts';
 export * from './machine/classify-gpu.ts';
 export * from './machine/consent.ts';
 export * from './machine/gpu-classes.ts';
+export * from './machine/gpu-links.ts';
 export * from './offer/next-offer.ts';
 export * from './offer/offer.ts';
 export * from './offer/verdict.ts';

@@ -83,7 +83,7 @@ function openedAnswers(params: ProofParams, seed: Uint8Array, transcript: ProofT
 }
 
 /** The 8-byte digest that an opening proves under its step's root; null when it proves nothing. */
-function openedDigest(opening: Opening, answers: number, root: Uint8Array): Uint8Array | null {
+export function openedDigest(opening: Opening, answers: number, root: Uint8Array): Uint8Array | null {
   const digests = ownHex(opening.digests);
   const leaves = Math.ceil(answers / DIGESTS_PER_MERKLE_LEAF);
   const leaf = Math.floor(opening.index / DIGESTS_PER_MERKLE_LEAF);

@@ -1,30 +1,24 @@
 /** The validator's side of one challenge over any stream: greeting, probes, fill, timed chain, fresh draw, openings. Every wait is bounded. */
 import { toHex } from './bytes.ts';
-import { nextChainValue, deriveSeed, startChain } from './chain.ts';
-import type {
-  ChallengeResult,
-  ObservedTiming,
-  Opening,
-  ProofBinding,
-  ProofClock,
-  ProofTransport,
-} from './contracts.ts';
-import { chainWorkUnits, deadlineMs, fillWorkUnits, judgedRate, MAX_RTT_CREDIT_MS } from './deadline.ts';
-import { drawSamples, type Sample } from './draw.ts';
-import { failure, type ProofFailure, type ProofFailureCode } from './failures.ts';
+import { deriveSeed, startChain } from './chain.ts';
+import type { ChallengeResult, ObservedTiming, ProofBinding, ProofClock, ProofTransport } from './contracts.ts';
 import {
-  type DeviceName,
-  encodeValidatorFrame,
-  HASH_BYTES,
-  MAX_SAMPLES_PER_FRAME,
-  PROTOCOL_VERSION,
-  type ProverFrame,
-  TOKEN_BYTES,
-  type ValidatorFrame,
-} from './frames.ts';
-import { encodeLine } from './lines.ts';
+  collectOpenings,
+  collectRoots,
+  type Conversation,
+  ConversationEnd,
+  expectFrame,
+  OPEN_MS,
+  send,
+} from './conversation.ts';
+import { chainWorkUnits, deadlineMs, fillWorkUnits, judgedRate, MAX_RTT_CREDIT_MS } from './deadline.ts';
+import { drawSamples } from './draw.ts';
+import { failure } from './failures.ts';
+import { type DeviceName, HASH_BYTES, PROTOCOL_VERSION, TOKEN_BYTES } from './frames.ts';
 import { isLongLink } from './link.ts';
-import { type ArrivedFrame, type Delivery, type Mailbox, type MailboxBounds, openMailbox } from './mailbox.ts';
+import { type MailboxBounds, openMailbox } from './mailbox.ts';
+import { MAX_PAIR_SAMPLES, MAX_PAIR_STEPS } from './pair/pair-sizes.ts';
+import type { PairMember } from './pair/pair-transcript.ts';
 import { paramsName, type ProofParams, stepCount } from './params.ts';
 
 /** How long the validator waits where the deadline rule does not say, and how much it reads. */
@@ -39,7 +33,7 @@ export const CHALLENGE_LIMITS = {
   /** On top of twice the fill's work at the declared rate and the round trip. */
   fillSlackMs: 20_000,
   /** For all openings together. */
-  openMs: 60_000,
+  openMs: OPEN_MS,
   /** Bytes of prompts, message of the day and echo that are skipped. */
   noiseBytes: 262_144,
   rootLineBytes: 64,
@@ -60,23 +54,22 @@ export interface ChallengeOptions {
   declaredRateUnitsPerSecond: number;
   /** Awaited after `filled` and before `start`, so that all units of a machine start together. A rejection aborts the challenge. */
   beforeStart?(): Promise<void>;
+  /** Awaited once every opening has arrived and before `end`: until it is over the prover keeps its memory, for the chains of pairs. Must not reject. */
+  beforeEnd?(filled: FilledProver): Promise<void>;
   signal?: AbortSignal;
 }
 
-/** Ends the challenge from inside; caught in `runChallenge` only. */
-class ChallengeEnd extends Error {
-  readonly reason: ProofFailure;
-  constructor(reason: ProofFailure) {
-    super(reason.code);
-    this.reason = reason;
-  }
+/** A prover that has answered, and whose memory is still filled. */
+export interface FilledProver extends Conversation {
+  /** What its memory was filled from. */
+  member: PairMember;
+  params: ProofParams;
 }
 
-interface Session {
+interface Session extends Conversation {
   options: ChallengeOptions;
   /** What is asked: decided by the first probes. */
   params: ProofParams;
-  mailbox: Mailbox;
   result: ChallengeResult;
 }
 
@@ -99,19 +92,20 @@ export async function runChallenge(options: ChallengeOptions): Promise<Challenge
     failure: null,
     claimedDevice: null,
   };
-  const bounds = proverBounds(options.longParams ?? params);
-  const session: Session = { options, params, mailbox: openMailbox(transport, clock, bounds), result };
-  const abort = (): void => session.mailbox.fail(failure('aborted'));
+  const bounds = proverBounds(options.longParams ?? params, options.beforeEnd !== undefined);
+  const mailbox = openMailbox(transport, clock, bounds);
+  const session: Session = { options, params, transport, clock, mailbox, result };
+  const abort = (): void => mailbox.fail(failure('aborted'));
   signal?.addEventListener('abort', abort, { once: true });
   if (signal?.aborted) abort();
   try {
     await converse(session, deriveSeed(nonce, options.binding));
   } catch (error) {
-    if (!(error instanceof ChallengeEnd)) throw error;
+    if (!(error instanceof ConversationEnd)) throw error;
     result.failure = error.reason;
   } finally {
     signal?.removeEventListener('abort', abort);
-    result.timing.bytesReceived = session.mailbox.bytesReceived();
+    result.timing.bytesReceived = mailbox.bytesReceived();
     send(session, { type: 'end' });
   }
   return result;
@@ -121,11 +115,12 @@ function emptyTiming(): ObservedTiming {
   return { fillMs: null, elapsedMs: null, rootArrivalsMs: [], rttMinMs: null, rttMs: [], bytesReceived: 0 };
 }
 
-/** The most that a prover can have to say: hello, filled, two series of pongs, roots, openings, and the noise around them. */
-export function proverBounds(params: ProofParams): MailboxBounds {
+/** The most that a prover can have to say: hello, filled, two series of pongs, roots, openings, and the noise around them; where it may be in pairs, the chain of one and two words more. */
+export function proverBounds(params: ProofParams, mayPair = false): MailboxBounds {
   const { tiles, leaves, walks } = params.audit;
   const { noiseBytes, rootLineBytes, openingLineBytes, probesPerSeries } = CHALLENGE_LIMITS;
-  const [roots, openings] = [stepCount(params), tiles + leaves + walks];
+  const roots = stepCount(params) + (mayPair ? MAX_PAIR_STEPS + 2 : 0);
+  const openings = tiles + leaves + walks + (mayPair ? MAX_PAIR_SAMPLES : 0);
   return {
     bytes: noiseBytes + roots * rootLineBytes + openings * openingLineBytes,
     frames: 2 + 2 * probesPerSeries + roots + openings,
@@ -144,59 +139,27 @@ async function converse(session: Session, seed: Uint8Array): Promise<void> {
   try {
     await session.options.beforeStart?.();
   } catch {
-    throw new ChallengeEnd(failure('aborted', 'the start was called off'));
+    throw new ConversationEnd(failure('aborted', 'the start was called off'));
   }
   const startNonce = randomBytes(HASH_BYTES);
   session.result.transcript.startNonce = toHex(startNonce);
   const startedAtMs = clock.nowMs();
   send(session, { type: 'start', nonce: startNonce });
-  const lastValue = await collectRoots(session, startChain(seed, startNonce), startedAtMs);
+  const lastValue = await collectChain(session, startChain(seed, startNonce), startedAtMs);
   const auditNonce = randomBytes(HASH_BYTES);
   session.result.transcript.auditNonce = toHex(auditNonce);
   await probe(session);
-  await collectOpenings(session, drawSamples(session.params, auditNonce, lastValue));
-}
-
-function send(session: Session, frame: ValidatorFrame): void {
-  try {
-    session.options.transport.write(encodeLine('validator', encodeValidatorFrame(frame)));
-  } catch {
-    session.mailbox.fail(failure('closed', 'nothing could be sent'));
-  }
-}
-
-type Arrived<T extends ProverFrame['type']> = { frame: Extract<ProverFrame, { type: T }>; atMs: number };
-
-/** The next frame, which must be of one type; a timeout becomes the failure that the caller names. */
-async function expectFrame<T extends ProverFrame['type']>(
-  session: Session,
-  type: T,
-  untilMs: number,
-  onTimeout: ProofFailure,
-): Promise<Arrived<T>> {
-  const delivery = await session.mailbox.next(untilMs);
-  if (!delivery.ok && delivery.failure === 'timeout') throw new ChallengeEnd(onTimeout);
-  return deliveredFrame(delivery, type);
-}
-
-/** The frame that was delivered, if it is of the type that was due; everything else ends the challenge. */
-function deliveredFrame<T extends ProverFrame['type']>(delivery: Delivery, type: T): Arrived<T> {
-  if (!delivery.ok) throw new ChallengeEnd(delivery.failure === 'timeout' ? failure('closed') : delivery.failure);
-  if (!isOfType(delivery.arrived, type)) {
-    throw new ChallengeEnd(failure('out-of-order', `${delivery.arrived.frame.type} instead of ${type}`));
-  }
-  return delivery.arrived;
-}
-
-function isOfType<T extends ProverFrame['type']>(arrived: ArrivedFrame, type: T): arrived is Arrived<T> {
-  return arrived.frame.type === type;
+  const samples = drawSamples(session.params, auditNonce, lastValue);
+  session.result.transcript.openings = await collectOpenings(session, samples);
+  const { params, binding, nonce } = session.result.transcript;
+  await session.options.beforeEnd?.({ ...session, member: { params, binding, nonce } });
 }
 
 async function greet(session: Session): Promise<DeviceName> {
   const untilMs = session.options.clock.nowMs() + CHALLENGE_LIMITS.helloMs;
   const { frame } = await expectFrame(session, 'hello', untilMs, failure('not-started'));
   if (frame.version !== PROTOCOL_VERSION) {
-    throw new ChallengeEnd(failure('wrong-version', `${frame.version} instead of ${PROTOCOL_VERSION}`));
+    throw new ConversationEnd(failure('wrong-version', `${frame.version} instead of ${PROTOCOL_VERSION}`));
   }
   return frame.device;
 }
@@ -212,7 +175,8 @@ async function probe(session: Session): Promise<void> {
     const sentAtMs = clock.nowMs();
     send(session, { type: 'ping', token });
     const { frame, atMs } = await expectFrame(session, 'pong', sentAtMs + probeMs, failure('no-probe-reply'));
-    if (toHex(frame.token) !== toHex(token)) throw new ChallengeEnd(failure('out-of-order', 'a foreign probe token'));
+    if (toHex(frame.token) !== toHex(token))
+      throw new ConversationEnd(failure('out-of-order', 'a foreign probe token'));
     timing.rttMs.push(atMs - sentAtMs);
     timing.rttMinMs = Math.min(timing.rttMinMs ?? Number.POSITIVE_INFINITY, atMs - sentAtMs);
   }
@@ -232,57 +196,23 @@ async function fill(session: Session, seed: Uint8Array): Promise<void> {
 }
 
 /** Takes the roots in order and returns the chain value after the last. Gives up when not even the largest network credit could save it. */
-async function collectRoots(session: Session, firstValue: Uint8Array, startedAtMs: number): Promise<Uint8Array> {
+async function collectChain(session: Session, firstValue: Uint8Array, startedAtMs: number): Promise<Uint8Array> {
   const { params } = session;
-  const { clock, declaredRateUnitsPerSecond } = session.options;
   const { transcript, timing } = session.result;
   // A millisecond more, so that whoever is given up is beyond the limit also in whole milliseconds.
-  const rate = judgedRate(params, declaredRateUnitsPerSecond);
+  const rate = judgedRate(params, session.options.declaredRateUnitsPerSecond);
   const limitMs = deadlineMs(chainWorkUnits(params), rate, MAX_RTT_CREDIT_MS) + 1;
-  const steps = stepCount(params);
-  let q = firstValue;
-  for (let step = 0; step < steps; step++) {
-    const delivery = await session.mailbox.next(startedAtMs + limitMs);
-    if (!delivery.ok && delivery.failure === 'timeout') {
-      timing.elapsedMs = clock.nowMs() - startedAtMs;
-      throw new ChallengeEnd(failure('late', `${step} of ${steps} roots within ${Math.floor(limitMs)} ms`));
-    }
-    const { frame, atMs } = deliveredFrame(delivery, 'root');
-    if (frame.step !== step || atMs < startedAtMs) {
-      throw new ChallengeEnd(failure('out-of-order', `a root of step ${frame.step} where ${step} was due`));
-    }
-    transcript.roots.push(toHex(frame.root));
-    timing.rootArrivalsMs.push(atMs - startedAtMs);
-    q = nextChainValue(q, frame.root);
-  }
-  timing.elapsedMs = timing.rootArrivalsMs[steps - 1] ?? null;
+  const q = await collectRoots(session, {
+    steps: stepCount(params),
+    firstValue,
+    startedAtMs,
+    limitMs,
+    onRoot(root, afterMs) {
+      transcript.roots.push(root);
+      timing.rootArrivalsMs.push(afterMs);
+    },
+    onLate: (afterMs) => void (timing.elapsedMs = afterMs),
+  });
+  timing.elapsedMs = timing.rootArrivalsMs.at(-1) ?? null;
   return q;
-}
-
-/** Asks for all samples at once and takes each opening once, in any order; the transcript keeps the order of the draw. */
-async function collectOpenings(session: Session, samples: readonly Sample[]): Promise<void> {
-  const untilMs = session.options.clock.nowMs() + CHALLENGE_LIMITS.openMs;
-  for (let at = 0; at < samples.length; at += MAX_SAMPLES_PER_FRAME) {
-    send(session, { type: 'open', samples: samples.slice(at, at + MAX_SAMPLES_PER_FRAME) });
-  }
-  const opened = new Map<string, Opening>(
-    samples.map(({ step, index }) => [`${step}/${index}`, unopened(step, index)]),
-  );
-  let missing = samples.length;
-  while (missing > 0) {
-    const slow: [ProofFailureCode, string] = ['not-opened', `${missing} of ${samples.length} are missing`];
-    const { frame } = await expectFrame(session, 'opening', untilMs, failure(...slow));
-    const opening = opened.get(`${frame.step}/${frame.index}`);
-    if (opening === undefined || opening.digests !== '') {
-      throw new ChallengeEnd(failure('out-of-order', 'an opening that was not asked for'));
-    }
-    opening.digests = toHex(frame.digests);
-    opening.path = toHex(frame.path);
-    missing -= 1;
-  }
-  session.result.transcript.openings = [...opened.values()];
-}
-
-function unopened(step: number, index: number): Opening {
-  return { step, index, digests: '', path: '' };
 }

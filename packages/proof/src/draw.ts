@@ -12,7 +12,7 @@ export interface Sample {
 }
 
 /** Uniform numbers below a bound, from SHA-256 in counter mode, by rejection. */
-function uniformNumbers(key: Uint8Array): (bound: number) => number {
+export function uniformNumbers(key: Uint8Array): (bound: number) => number {
   let block = new Uint8Array(0);
   let counter = 0;
   let at = 0;

@@ -20,6 +20,9 @@ export const PROOF_FAILURES = {
   'wrong-seed': 'no sampled answer follows from the seed of this challenge',
   'skipped-work': 'sampled product tiles are not the exact products',
   'memory-short': 'sampled memory leaves or walks do not hold what was to be filled',
+  'no-peer': 'the prover reported that it cannot reach the memory of the other unit of its pair',
+  'wrong-pair': 'the transcript does not join two units of one machine that were proven together',
+  'wrong-answers': 'sampled answers do not follow from the memories of both units',
   aborted: 'the validator gave up the challenge for a reason of its own',
 } as const;
 

@@ -13,11 +13,15 @@ export const FRAME = {
   start: 0x03,
   open: 0x04,
   end: 0x05,
+  share: 0x06,
+  pair: 0x07,
   hello: 0x81,
   pong: 0x82,
   filled: 0x83,
   root: 0x84,
   opening: 0x85,
+  shared: 0x86,
+  paired: 0x87,
   error: 0x8f,
 } as const;
 
@@ -26,7 +30,7 @@ export const DEVICES = ['cpu', 'cuda', 'simulated'] as const;
 export type DeviceName = (typeof DEVICES)[number];
 
 /** What a prover can say went wrong on its side; the position is the byte in `error`. */
-export const PROVER_ERRORS = ['device-fault', 'out-of-memory', 'refused-challenge'] as const;
+export const PROVER_ERRORS = ['device-fault', 'out-of-memory', 'refused-challenge', 'no-peer'] as const;
 export type ProverError = (typeof PROVER_ERRORS)[number];
 
 /** Frames of the validator. */
@@ -35,7 +39,20 @@ export type ValidatorFrame =
   | { type: 'ping'; token: Uint8Array }
   | { type: 'start'; nonce: Uint8Array }
   | { type: 'open'; samples: Sample[] }
+  | { type: 'share'; token: Uint8Array }
+  | ({ type: 'pair' } & PairRequest)
   | { type: 'end' };
+
+/** What the lead of a pair is told of its peer and of the pair's chain. */
+export interface PairRequest {
+  /** Where the peer shares its memory: the same token that it was told. */
+  token: Uint8Array;
+  peerSeed: Uint8Array;
+  peerLeaves: number;
+  /** Answers of one step; a multiple of 8. */
+  answers: number;
+  steps: number;
+}
 
 /** Frames of the prover. */
 export type ProverFrame =
@@ -44,11 +61,15 @@ export type ProverFrame =
   | { type: 'filled' }
   | { type: 'root'; step: number; root: Uint8Array }
   | { type: 'opening'; step: number; index: number; digests: Uint8Array; path: Uint8Array }
+  | { type: 'shared' | 'paired' }
   | { type: 'error'; error: ProverError };
 
 export const HASH_BYTES = 32;
 /** Bytes of a ping's token. */
 export const TOKEN_BYTES = 8;
+/** Bytes of the token under which two provers of one pod find each other. */
+export const PEER_TOKEN_BYTES = 16;
+const PAIR_BYTES = 2 + PEER_TOKEN_BYTES + HASH_BYTES + 4 + 4 + 2;
 const OPENED_BYTES = DIGEST_BYTES * DIGESTS_PER_MERKLE_LEAF;
 const CHALLENGE_FIXED_BYTES = 2 + HASH_BYTES + 4 + 2 + 4 + 4 + 4 + 4 + 2 + 2 + 1;
 const SAMPLE_BYTES = 6;
@@ -70,6 +91,17 @@ export function encodeValidatorFrame(frame: ValidatorFrame): Uint8Array {
       return concatBytes(
         Uint8Array.of(FRAME.open),
         ...frame.samples.flatMap(({ step, index }) => [u16Bytes(step), u32Bytes(index)]),
+      );
+    case 'share':
+      return concatBytes(Uint8Array.of(FRAME.share), frame.token);
+    case 'pair':
+      return concatBytes(
+        Uint8Array.of(FRAME.pair, PROTOCOL_VERSION),
+        frame.token,
+        frame.peerSeed,
+        u32Bytes(frame.peerLeaves),
+        u32Bytes(frame.answers),
+        u16Bytes(frame.steps),
       );
     case 'end':
       return Uint8Array.of(FRAME.end);
@@ -102,6 +134,10 @@ export function parseValidatorFrame(bytes: Uint8Array): ValidatorFrame | null {
       return body.length === HASH_BYTES ? { type: 'start', nonce: body.slice() } : null;
     case FRAME.open:
       return parseOpen(body);
+    case FRAME.share:
+      return body.length === PEER_TOKEN_BYTES ? { type: 'share', token: body.slice() } : null;
+    case FRAME.pair:
+      return parsePair(bytes);
     case FRAME.end:
       return body.length === 0 ? { type: 'end' } : null;
     default:
@@ -133,6 +169,20 @@ function parseChallenge(bytes: Uint8Array): ValidatorFrame | null {
   return { type: 'challenge', seed: bytes.slice(2, 34), sizes };
 }
 
+function parsePair(bytes: Uint8Array): ValidatorFrame | null {
+  if (bytes.length !== PAIR_BYTES || bytes[1] !== PROTOCOL_VERSION) return null;
+  const seedAt = 2 + PEER_TOKEN_BYTES;
+  const sizesAt = seedAt + HASH_BYTES;
+  return {
+    type: 'pair',
+    token: bytes.slice(2, seedAt),
+    peerSeed: bytes.slice(seedAt, sizesAt),
+    peerLeaves: readU32(bytes, sizesAt),
+    answers: readU32(bytes, sizesAt + 4),
+    steps: readU16(bytes, sizesAt + 8),
+  };
+}
+
 function parseOpen(body: Uint8Array): ValidatorFrame | null {
   if (body.length === 0 || body.length % SAMPLE_BYTES !== 0) return null;
   if (body.length > MAX_SAMPLES_PER_FRAME * SAMPLE_BYTES) return null;
@@ -158,6 +208,9 @@ export function encodeProverFrame(frame: ProverFrame): Uint8Array {
       const head = concatBytes(Uint8Array.of(FRAME.opening), u16Bytes(frame.step), u32Bytes(frame.index));
       return concatBytes(head, frame.digests, frame.path);
     }
+    case 'shared':
+    case 'paired':
+      return Uint8Array.of(FRAME[frame.type]);
     case 'error':
       return Uint8Array.of(FRAME.error, PROVER_ERRORS.indexOf(frame.error));
   }
@@ -179,6 +232,10 @@ export function parseProverFrame(bytes: Uint8Array): ProverFrame | null {
       return { type: 'root', step: readU16(bytes, 1), root: bytes.slice(3) };
     case FRAME.opening:
       return parseOpening(bytes);
+    case FRAME.shared:
+      return bytes.length === 1 ? { type: 'shared' } : null;
+    case FRAME.paired:
+      return bytes.length === 1 ? { type: 'paired' } : null;
     case FRAME.error: {
       const error = PROVER_ERRORS[bytes[1] ?? -1];
       return bytes.length === 2 && error !== undefined ? { type: 'error', error } : null;

@@ -4,7 +4,7 @@ export { type AxisFigures, axisFigures, ratesOf, runOfClaim } from './axes.ts';
 export { Barrier } from './barrier.ts';
 export { fromHex, toHex } from './bytes.ts';
 export { chainValues, deriveSeed, nextChainValue, startChain } from './chain.ts';
-export { CHALLENGE_LIMITS, type ChallengeOptions, proverBounds, runChallenge } from './challenge.ts';
+export { CHALLENGE_LIMITS, type ChallengeOptions, type FilledProver, proverBounds, runChallenge } from './challenge.ts';
 export { checkClaim, type ClaimCheck, type ClaimFinding, type Judged, judgeChallenge } from './claim.ts';
 export { systemClock } from './clock.ts';
 export type * from './contracts.ts';
@@ -27,6 +27,26 @@ export * from './machine/frames.ts';
 export * from './machine/responder.ts';
 export { isLongLink } from './link.ts';
 export { buildTree, merklePath, type MerkleTree, pathLength, rootOfPath } from './merkle.ts';
+export { auditPair, drawPairSamples, type PairAudit } from './pair/audit-pair.ts';
+export { checkPairClaim, judgePair, type PairClaim } from './pair/pair-claim.ts';
+export {
+  addLeaf,
+  chooseLeaves,
+  PAIR_ROTATIONS,
+  type PairAreas,
+  plainPairDigest,
+  wasmPairDigest,
+} from './pair/pair-kernels.ts';
+export { LEAVES_PER_SIDE, PAIR_PACE, type PairPlan, pairPlan } from './pair/pair-sizes.ts';
+export {
+  isPairTranscript,
+  type PairMember,
+  type PairTranscript,
+  parsePairTranscript,
+  seedOfMember,
+  startPairChain,
+} from './pair/pair-transcript.ts';
+export { type PairOptions, type PairResult, runPair } from './pair/run-pair.ts';
 export * from './params.ts';
 export { plainKernels } from './plain-kernels.ts';
 export { PROVER_IN_POD, proverShellCommand } from './shell.ts';

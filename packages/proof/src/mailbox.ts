@@ -1,7 +1,7 @@
 /** A prover's stream as a queue of frames with their arrival times: stamped when bytes arrive, bounded in bytes, awaited one at a time. */
 import type { ProofClock, ProofTransport } from './contracts.ts';
-import { failure, type ProofFailure } from './failures.ts';
-import { parseProverFrame, type ProverFrame } from './frames.ts';
+import { failure, type ProofFailure, type ProofFailureCode } from './failures.ts';
+import { parseProverFrame, type ProverError, type ProverFrame } from './frames.ts';
 import { lineReader } from './lines.ts';
 
 /** A frame and the moment its last byte arrived. */
@@ -28,6 +28,14 @@ export interface MailboxBounds {
   frames: number;
 }
 
+/** What a prover's own error means to the validator. */
+const FAILURE_OF: Record<ProverError, ProofFailureCode> = {
+  'device-fault': 'prover-error',
+  'out-of-memory': 'memory-refused',
+  'refused-challenge': 'prover-error',
+  'no-peer': 'no-peer',
+};
+
 /** Listens to a transport. Beyond a bound, after a broken frame, an error report or the end of the stream nothing more is taken in. */
 export function openMailbox(transport: ProofTransport, clock: ProofClock, bounds: MailboxBounds): Mailbox {
   const read = lineReader('prover');
@@ -44,7 +52,7 @@ export function openMailbox(transport: ProofTransport, clock: ProofClock, bounds
 
   function take(frame: ProverFrame | null, atMs: number): void {
     if (frame === null) end(failure('malformed'));
-    else if (frame.type === 'error') end(failure(frame.error === 'out-of-memory' ? 'memory-refused' : 'prover-error'));
+    else if (frame.type === 'error') end(failure(FAILURE_OF[frame.error]));
     else if ((frames += 1) > bounds.frames) end(failure('flood', `more than ${bounds.frames} frames`));
     else queue.push({ frame, atMs });
   }

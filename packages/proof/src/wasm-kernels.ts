@@ -97,14 +97,18 @@ function layOut(params: ProofParams) {
   };
 }
 
+/** The audit's module over a fresh memory of at least so many bytes. Throws where WebAssembly SIMD is missing. */
+export function auditWasm(byteCount: number): { wasm: KernelExports; bytes: Uint8Array } {
+  const memory = new WebAssembly.Memory({ initial: Math.ceil(byteCount / WASM_PAGE_BYTES) });
+  compiled ??= new WebAssembly.Module(fromBase64(wasmBase64) as BufferSource);
+  return { wasm: instantiate(compiled, memory), bytes: new Uint8Array(memory.buffer) };
+}
+
 /** The audit's kernels in WASM for one seed. Throws where WebAssembly SIMD is missing. */
 export function wasmKernels(params: ProofParams, seed: Uint8Array): AuditKernels {
   const at = layOut(params);
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(at.bytes / WASM_PAGE_BYTES) });
-  compiled ??= new WebAssembly.Module(fromBase64(wasmBase64) as BufferSource);
-  const wasm = instantiate(compiled, memory);
-  const bytes = new Uint8Array(memory.buffer);
-  const view = new DataView(memory.buffer);
+  const { wasm, bytes } = auditWasm(at.bytes);
+  const view = new DataView(bytes.buffer);
   bytes.set(seed, at.seed);
   const { memoryLeaves, fillIterations, productSize, productDepth, segmentBytes } = params;
   const perRow = segmentsPerRow(params);

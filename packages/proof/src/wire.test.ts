@@ -31,6 +31,7 @@ const proverFrames: fc.Arbitrary<ProverFrame> = fc.oneof(
     digests: bytes(64),
     path: fc.nat(32).chain((hashes) => bytes(hashes * 32)),
   }),
+  fc.record({ type: fc.constantFrom('shared' as const, 'paired' as const) }),
   fc.record({ type: fc.constant('error' as const), error: fc.constantFrom(...PROVER_ERRORS) }),
 );
 
@@ -66,6 +67,15 @@ const validatorFrames: fc.Arbitrary<ValidatorFrame> = fc.oneof(
   fc.record({
     type: fc.constant('open' as const),
     samples: fc.array(fc.record({ step: u16, index: u32 }), { minLength: 1, maxLength: 256 }),
+  }),
+  fc.record({ type: fc.constant('share' as const), token: bytes(16) }),
+  fc.record({
+    type: fc.constant('pair' as const),
+    token: bytes(16),
+    peerSeed: bytes(32),
+    peerLeaves: u32,
+    answers: u32,
+    steps: u16,
   }),
   fc.record({ type: fc.constant('end' as const) }),
 );

@@ -3,6 +3,7 @@ import { nextChainValue, startChain } from '../src/chain.ts';
 import type { ProofClock, ProofTransport } from '../src/contracts.ts';
 import {
   encodeProverFrame,
+  type PairRequest,
   parseValidatorFrame,
   PROTOCOL_VERSION,
   type ProverFrame,
@@ -11,6 +12,8 @@ import {
 import type { AuditKernels } from '../src/kernels.ts';
 import { encodeLine, lineReader } from '../src/lines.ts';
 import { buildTree, merklePath, type MerkleTree } from '../src/merkle.ts';
+import { wasmPairDigest } from '../src/pair/pair-kernels.ts';
+import { startPairChain } from '../src/pair/pair-transcript.ts';
 import {
   answerCount,
   type ChallengeSizes,
@@ -41,6 +44,18 @@ export interface Misconduct {
   /** Sent before the greeting, as a shell would. */
   preamble?: string;
   kernels?(params: ProofParams, seed: Uint8Array): AuditKernels;
+  /** What it does wrong as the lead of a pair. */
+  pair?: PairMisconduct;
+}
+
+/** Departures of a lead. */
+export interface PairMisconduct {
+  /** What it takes for the seed of its peer's memory, and for its own. */
+  seeds?(own: Uint8Array, peer: Uint8Array): { own: Uint8Array; peer: Uint8Array };
+  /** What it takes for the start nonce. */
+  nonce?(nonce: Uint8Array): Uint8Array;
+  /** Changes a step's digests before they are committed to. */
+  digests?(digests: Uint8Array, step: number): void;
 }
 
 const encoder = new TextEncoder();
@@ -57,6 +72,7 @@ export function inMemoryProver(clock: ProofClock, misconduct: Misconduct = {}): 
   let seed: Uint8Array = new Uint8Array(32);
   let params: ProofParams = proofParams('micro', 'onboarding');
   let steps: Step[] = [];
+  let pair: Extract<ValidatorFrame, { type: 'pair' }> | null = null;
 
   const emit = (text: string): void => listener(encoder.encode(text));
   const send = (frame: ProverFrame): void => {
@@ -78,6 +94,24 @@ export function inMemoryProver(clock: ProofClock, misconduct: Misconduct = {}): 
     }
   }
 
+  function runPairChain({ peerSeed, peerLeaves, answers, steps: count }: PairRequest, startNonce: Uint8Array): void {
+    const { seeds, nonce, digests: change } = misconduct.pair ?? {};
+    const { own, peer } = seeds?.(seed, peerSeed) ?? { own: seed, peer: peerSeed };
+    const lead = { params, seed: own };
+    const digestOf = wasmPairDigest(lead, { params: { ...params, memoryLeaves: peerLeaves }, seed: peer });
+    let q = startPairChain(seed, peerSeed, nonce?.(startNonce) ?? startNonce);
+    steps = [];
+    for (let step = 0; step < count; step++) {
+      const digests = new Uint8Array(answers * DIGEST_BYTES);
+      for (let i = 0; i < answers; i++) digests.set(digestOf(q, i), i * DIGEST_BYTES);
+      change?.(digests, step);
+      const tree = buildTree(digests);
+      steps.push({ digests, tree });
+      clock.setTimer((misconduct.rootDelayMs ?? 1) * (step + 1), () => send({ type: 'root', step, root: tree.root }));
+      q = nextChainValue(q, tree.root);
+    }
+  }
+
   function take(frame: ValidatorFrame): void {
     if (frame.type === 'ping') {
       clock.setTimer(misconduct.probeDelayMs ?? 20, () => send({ type: 'pong', token: frame.token }));
@@ -85,6 +119,13 @@ export function inMemoryProver(clock: ProofClock, misconduct: Misconduct = {}): 
       seed = misconduct.seed ?? frame.seed;
       params = { ...params, ...(frame.sizes satisfies ChallengeSizes) };
       clock.setTimer(5, () => send({ type: 'filled' }));
+    } else if (frame.type === 'share') {
+      clock.setTimer(1, () => send({ type: 'shared' }));
+    } else if (frame.type === 'pair') {
+      pair = frame;
+      clock.setTimer(1, () => send({ type: 'paired' }));
+    } else if (frame.type === 'start' && pair !== null) {
+      runPairChain(pair, frame.nonce);
     } else if (frame.type === 'start') {
       runChain(frame.nonce);
     } else if (frame.type === 'open') {

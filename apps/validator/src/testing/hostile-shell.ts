@@ -105,6 +105,9 @@ function honestProver(): (frame: ValidatorFrame) => ProverFrame[] {
         return steps.map(({ tree }, step) => ({ type: 'root', step, root: tree.root }));
       case 'open':
         return frame.samples.map(({ step, index }) => openingOf(steps[step], step, index));
+      case 'share':
+      case 'pair':
+        return [{ type: 'error', error: 'no-peer' }];
       case 'end':
         return [];
     }
