@@ -1,6 +1,6 @@
 /** One check before a hand-over: validators are asked, their receipts are taken in like all others, and what is stored decides. */
 import { CeliumError, type HandOverAsk } from '@celium/contract';
-import { isBeingChecked, judgeHandOver, printable, type HandOverVerdict } from '@celium/domain';
+import { isBeingChecked, isOfHandOver, judgeHandOver, printable, type HandOverVerdict } from '@celium/domain';
 import type { MarketPorts, ValidatorAddress } from '../ports.ts';
 import { acceptReceipt, type ReceiptParts } from '../receipts/receipts.flow.ts';
 import type { RentalParts, RentalRow } from '../rentals/parts.ts';
@@ -47,9 +47,10 @@ const NOBODY_CHECKED = 'no validator has checked the machine; it is asked all th
 
 async function judge(parts: CheckParts, row: RentalRow): Promise<{ verdict: HandOverVerdict; why: string }> {
   const { createdAtMs, machineKey, units } = row;
-  const receipts = await receiptsSince(parts.rentals.database.db, machineKey, units, createdAtMs);
+  const arrived = await receiptsSince(parts.rentals.database.db, machineKey, units, createdAtMs);
+  const receipts = arrived.filter((receipt) => isOfHandOver(receipt, createdAtMs));
   const verdict = judgeHandOver(units, receipts, { atMs: createdAtMs, class: row.class });
-  const failed = receipts.find((receipt) => receipt.verdict === 'fail' && receipt.startedAtMs >= createdAtMs);
+  const failed = receipts.find((receipt) => receipt.verdict === 'fail');
   if (failed !== undefined) return { verdict, why: printable(`${failed.reason.code}, ${failed.reason.message}`, 200) };
   const measured = receipts.map((receipt) => receipt.class).join(', ');
   return { verdict, why: printable(`it measured as ${measured}, not as ${row.class}`, 200) };
@@ -66,7 +67,7 @@ async function askAll(parts: CheckParts, row: RentalRow, said: string[], signal:
     async (validator) => {
       try {
         const hasChecked = await askOne(parts, row, validator, ask, said, signal);
-        // The check that it was in when it was asked began before the rent: one more that did not.
+        // The check that it was in when it was asked may have begun long before the rent: one more that did not.
         if (hasChecked && !(await isDecided())) await askOne(parts, row, validator, ask, said, signal);
       } catch (fault) {
         if (signal.aborted) return;

@@ -80,7 +80,7 @@ export async function takeHandOver(tx: Tx, rentalId: string): Promise<Signed<'le
   return row === undefined ? null : (row.request as Signed<'lease-request'>);
 }
 
-/** Receipts of units that ended at or after `sinceMs`, with what they say of why. */
+/** Receipts of units that came in at or after `sinceMs`, with what they say of why. */
 export async function receiptsSince(
   db: Queries,
   machineKey: string,
@@ -89,16 +89,16 @@ export async function receiptsSince(
 ): Promise<Array<HandOverReceipt & Pick<Receipt, 'reason'>>> {
   const rows = await db
     .selectFrom('receipts')
-    .select('document')
+    .select(['document', 'received_at_ms'])
     .where('machine_key', '=', machineKey)
     .where('unit_id', 'in', units)
-    .where('ended_at_ms', '>=', BigInt(sinceMs))
+    .where('received_at_ms', '>=', BigInt(sinceMs))
     .orderBy('ended_at_ms', 'desc')
     .limit(1_000)
     .execute();
   return rows.map((row) => {
     const { unit, verdict, measured, startedAtMs, reason } = (row.document as Signed<'receipt'>).body;
-    return { unit, verdict, class: measured.class, startedAtMs, reason };
+    return { unit, verdict, class: measured.class, startedAtMs, receivedAtMs: Number(row.received_at_ms), reason };
   });
 }
 

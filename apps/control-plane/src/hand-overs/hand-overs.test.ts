@@ -177,6 +177,17 @@ test('while one is silent the next is asked; when all are, the renter waits for 
   expect(await verdictOf(rentalId)).toBe('none');
 });
 
+test('a validator whose clock is 20 s behind has checked all the same', async () => {
+  await addValidator(async (_ask, fake) =>
+    checked(
+      await fake.receipt(offer.agent.provider, { startedAtMs: fake.now() - 20_000, endedAtMs: fake.now() - 15_000 }),
+    ),
+  );
+  const { rentalId } = await rent();
+  await offer.agent.expect('lease-request');
+  expect(await verdictOf(rentalId)).toBe('pass');
+});
+
 const stranger = keyFromUri('//stranger');
 test.each<[string, (fake: FakeValidator) => Promise<HandOverAnswer | string>]>([
   ['CHECKED without a receipt', async () => checked()],

@@ -1,7 +1,13 @@
 /** A hand-over: fresh receipts cost nobody a wait, old ones are renewed, and no word of anybody replaces the check of each unit. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { judgeHandOver, needsCheckBeforeHandOver, receiptAgeAllowedMs, type HandOverReceipt } from './hand-over.ts';
+import {
+  isOfHandOver,
+  judgeHandOver,
+  needsCheckBeforeHandOver,
+  receiptAgeAllowedMs,
+  type HandOverReceipt,
+} from './hand-over.ts';
 
 const NOW = 1_000 * 3_600_000;
 
@@ -21,14 +27,15 @@ const anyReceipt: fc.Arbitrary<HandOverReceipt> = fc.record({
   unit: fc.constantFrom('GPU-1', 'GPU-2', 'GPU-3'),
   verdict: fc.constantFrom('pass' as const, 'pass' as const, 'fail' as const),
   class: fc.constantFrom('H200', 'H100', 'NVIDIA'),
-  startedAtMs: fc.integer({ min: NOW - 1_000, max: NOW + 1_000 }),
+  startedAtMs: fc.integer({ min: NOW - 31_000, max: NOW + 1_000 }),
+  receivedAtMs: fc.integer({ min: NOW - 1_000, max: NOW + 2_000 }),
 });
 
-test('one failed or weaker unit fails the hand-over, and it passes only by a pass of every unit that began after the rent', () => {
+test('one failed or weaker unit fails the hand-over, and it passes only by a new pass of every unit', () => {
   const units = ['GPU-1', 'GPU-2'];
   fc.assert(
     fc.property(fc.array(anyReceipt), (receipts) => {
-      const fresh = receipts.filter((one) => one.startedAtMs >= NOW && units.includes(one.unit));
+      const fresh = receipts.filter((one) => isOfHandOver(one, NOW) && units.includes(one.unit));
       const outcome = judgeHandOver(units, receipts, { atMs: NOW, class: 'H100' });
       expect(outcome === 'fail').toBe(fresh.some((one) => one.verdict === 'fail' || one.class === 'NVIDIA'));
       if (outcome === 'pass') expect(new Set(fresh.map(({ unit }) => unit)).size).toBe(2);
@@ -37,12 +44,23 @@ test('one failed or weaker unit fails the hand-over, and it passes only by a pas
   );
 });
 
+test('a receipt counts that came after the rent, also of a validator whose clock is up to 30 s behind', () => {
+  expect(isOfHandOver({ startedAtMs: NOW - 30_000, receivedAtMs: NOW }, NOW)).toBe(true);
+  expect(isOfHandOver({ startedAtMs: NOW - 30_001, receivedAtMs: NOW + 9_000 }, NOW)).toBe(false);
+  // What the market had before the rent is why it was rentable, and no check of it.
+  expect(isOfHandOver({ startedAtMs: NOW - 20_000, receivedAtMs: NOW - 1 }, NOW)).toBe(false);
+});
+
 test('a renter of a class gets that class or a better one, and of no class whatever passes', () => {
   const judge = (measured: string, rented: string | null) =>
-    judgeHandOver(['GPU-1'], [{ unit: 'GPU-1', verdict: 'pass', class: measured, startedAtMs: NOW }], {
-      atMs: NOW,
-      class: rented,
-    });
+    judgeHandOver(
+      ['GPU-1'],
+      [{ unit: 'GPU-1', verdict: 'pass', class: measured, startedAtMs: NOW, receivedAtMs: NOW }],
+      {
+        atMs: NOW,
+        class: rented,
+      },
+    );
   expect(['H200', 'H100', 'A100-80G', 'NVIDIA', 'CPU'].map((measured) => judge(measured, 'H100'))).toEqual([
     'pass',
     'pass',

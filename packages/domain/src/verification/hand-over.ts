@@ -41,19 +41,36 @@ export interface HandOverReceipt {
   verdict: 'pass' | 'fail';
   /** What was measured. */
   class: string;
+  /** When the check began, by its validator's clock. */
   startedAtMs: number;
+  /** When the market took the receipt in, by the market's own. */
+  receivedAtMs: number;
+}
+
+/** How far a validator's clock may be behind the market's for its check to count as one after the rent, in milliseconds. */
+const CLOCKS_APART_MS = 30_000;
+
+/**
+ * Whether a receipt is of the check that a rent made necessary: it came in after the rent, and its check began no earlier than clocks may differ. One that was
+ * already under way counts too: neither machine nor validator knew of the rent when it began.
+ */
+export function isOfHandOver(
+  receipt: Pick<HandOverReceipt, 'startedAtMs' | 'receivedAtMs'>,
+  rentedAtMs: number,
+): boolean {
+  return receipt.receivedAtMs >= rentedAtMs && receipt.startedAtMs >= rentedAtMs - CLOCKS_APART_MS;
 }
 
 /**
  * The outcome for the units of a rental: one failed unit fails it, a unit that measures weaker than the class that was rented as well, and it
- * takes a pass of each for a pass. Receipts of checks that began before the rent say nothing about it.
+ * takes a pass of each for a pass. Receipts from before the rent say nothing about it.
  */
 export function judgeHandOver(
   units: readonly string[],
   receipts: readonly HandOverReceipt[],
   rented: { atMs: number; class: string | null },
 ): HandOverVerdict {
-  const fresh = receipts.filter((receipt) => receipt.startedAtMs >= rented.atMs && units.includes(receipt.unit));
+  const fresh = receipts.filter((receipt) => isOfHandOver(receipt, rented.atMs) && units.includes(receipt.unit));
   if (fresh.some((receipt) => receipt.verdict === 'fail' || !bearsClass(receipt.class, rented.class))) return 'fail';
   return units.every((unit) => fresh.some((receipt) => receipt.unit === unit)) ? 'pass' : 'none';
 }
