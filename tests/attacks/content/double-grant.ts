@@ -1,22 +1,7 @@
 /** Machines that lease one unit twice: signed grants and a signed, hash-chained log, judged by the rule that anybody can run over them. */
-import {
-  EMPTY_LOG_HASH,
-  keyFromSeed,
-  nextLogEntry,
-  replayLog,
-  signDocument,
-  toHex,
-  verifyDocument,
-} from '@celium/chain';
-import type { Grant, LogEntry, Signed } from '@celium/contract';
-import {
-  decideLease,
-  findDoubleGrant,
-  type HeldLease,
-  type LeaseEntry,
-  PUBLISHED_WITHIN_MS,
-  type SeenGrant,
-} from '@celium/domain';
+import { checkDoubleGrant, EMPTY_LOG_HASH, keyFromSeed, nextLogEntry, signDocument, toHex } from '@celium/chain';
+import { DOUBLE_GRANT_FILE_FORM, type DoubleGrantFile, type Grant, type LogEntry, type Signed } from '@celium/contract';
+import { decideLease, type HeldLease, PUBLISHED_WITHIN_MS } from '@celium/domain';
 import { type AttackFamily, composeRow, emptyTally } from '../family.ts';
 import { type RandomStream, randomStream } from '../random.ts';
 import type { RunTries } from '../threads.ts';
@@ -99,23 +84,20 @@ async function live(cheat: Cheat, machine: ReturnType<typeof keyFromSeed>, rando
   return life;
 }
 
-/** What anybody can do with a machine's grants and log: check every signature and hash, then apply the rule. */
-function convict({ grants, log }: Life, machineKey: string): string | null {
-  const seen: SeenGrant[] = [];
-  for (const grant of grants) {
-    const verified = verifyDocument('grant', grant, { signer: machineKey });
-    if (!verified.ok) throw new Error(verified.message);
-    seen.push(verified.body);
-  }
-  const replayed = replayLog(log);
-  if (!replayed.ok) throw new Error(replayed.message);
-  const entries = log.map(({ kind, atMs, body }): LeaseEntry => {
-    if (kind === 'grant') return { kind: 'granted', grant: body as SeenGrant, atMs };
-    return { kind: 'ended', leaseId: (body as { leaseId: string }).leaseId, atMs };
-  });
-  // A machine that shows no log at all is judged by its grants alone.
-  const readAtMs = log.length === 0 ? 0 : Math.max(...seen.map((grant) => grant.issuedAtMs)) + PUBLISHED_WITHIN_MS;
-  return findDoubleGrant(entries, seen, readAtMs)?.proof ?? null;
+/** What a validator makes public of a machine that shows this. A machine that shows no log at all is judged by its grants alone. */
+async function evidenceOf({ grants, log }: Life, machine: ReturnType<typeof keyFromSeed>): Promise<DoubleGrantFile> {
+  const last = log.at(-1);
+  const newest = Math.max(...grants.map(({ body }) => body.issuedAtMs));
+  const position = { height: log.length, hash: last?.hash ?? EMPTY_LOG_HASH, atMs: newest + PUBLISHED_WITHIN_MS };
+  const shown = { head: await signDocument('log-head', position, machine), entries: log };
+  const machineKey = toHex(machine.publicKey);
+  return { form: DOUBLE_GRANT_FILE_FORM, machineKey, grants, log: last === undefined ? null : shown };
+}
+
+/** What anybody can do with it: check every signature and hash, then apply the rule. */
+function convict(file: DoubleGrantFile): string | null {
+  const checked = checkDoubleGrant(file);
+  return checked.ok ? checked.finding.proof : null;
 }
 
 export const runTries: RunTries = async ({ attack, from, to, seed }) => {
@@ -123,14 +105,14 @@ export const runTries: RunTries = async ({ attack, from, to, seed }) => {
   for (let number = from; number < to; number++) {
     const random = randomStream('double-grant', attack, seed, number);
     const machine = keyFromSeed(random.bytes(32));
-    const life = await live(attack as Cheat, machine, random);
+    const file = await evidenceOf(await live(attack as Cheat, machine, random), machine);
     const before = process.threadCpuUsage();
-    const proof = convict(life, toHex(machine.publicKey));
+    const proof = convict(file);
     const { user, system } = process.threadCpuUsage(before);
     tally.tries += 1;
     tally.units += 1;
     tally.validatorCpuSeconds += (user + system) / 1e6;
-    tally.proofBytes += JSON.stringify(life).length;
+    tally.proofBytes += JSON.stringify(file).length;
     if (proof !== null) tally.detected += 1;
     tally.reasons[proof ?? 'none'] = (tally.reasons[proof ?? 'none'] ?? 0) + 1;
   }

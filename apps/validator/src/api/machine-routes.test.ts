@@ -3,8 +3,14 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { keyFromUri, RequestSigner, signDocument, toHex, type KeyPair } from '@celium/chain';
-import { VALIDATOR_API, type VantageAsk } from '@celium/contract';
+import { checkDoubleGrant, keyFromUri, RequestSigner, signDocument, toHex, type KeyPair } from '@celium/chain';
+import {
+  DOUBLE_GRANT_FILE_FORM,
+  doubleGrantFileSchema,
+  VALIDATOR_API,
+  type DoubleGrantFile,
+  type VantageAsk,
+} from '@celium/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemTime } from '../clock.ts';
 import { ManifestDirectory } from '../discovery/manifest-directory.ts';
@@ -116,6 +122,24 @@ test('a validator with a permit gets what was measured: the pod itself answered,
   expect(report?.rttMinMs).toBeGreaterThan(0);
   expect(report?.upBytesPerSecond).toBeGreaterThan(0);
   expect(report?.downBytesPerSecond).toBeGreaterThan(0);
+});
+
+test('a conviction for a double grant is there for everybody to repeat; of another machine there is none', async () => {
+  const { machineKey } = bench.known.machine;
+  const get = async (key: string) => {
+    const ask = { method: 'GET', url: `${url}/v1/double-grants/${key}`, timeoutMs: 10_000, maxBytes: 100_000 } as const;
+    return await network.request(ask);
+  };
+  expect(await get(machineKey)).toMatchObject({ status: 404, json: { error: { code: 'NOT_FOUND' } } });
+  expect((await get('not-hex')).status).toBe(400);
+  const first = await bench.agent.leaseTo(PERMITTED, bench.known.machine.units);
+  const twin = await signDocument('grant', { ...first.body, leaseId: crypto.randomUUID() }, bench.agent.key);
+  const evidence: DoubleGrantFile = { form: DOUBLE_GRANT_FILE_FORM, machineKey, grants: [first, twin], log: null };
+  bench.ports.grants.convict(machineKey, evidence, systemTime.unixMs());
+  const { status, json } = await get(machineKey);
+  expect(status).toBe(200);
+  expect(checkDoubleGrant(doubleGrantFileSchema.parse(json))).toMatchObject({ ok: true, finding: { proof: 'fence' } });
+  bench.agent.leases.clear();
 });
 
 test('a port that leads into another pod, or nowhere, is reported as not reached', async () => {

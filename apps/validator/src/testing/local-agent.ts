@@ -91,13 +91,15 @@ export class LocalAgent implements AgentPort {
 
   /** Gives units to another authority, as a market's paid lease. */
   async leaseTo(authority: KeyPair, units: string[], signer: KeyPair = this.key): Promise<Signed<'grant'>> {
+    const fence = 1 + Math.max(0, ...units.map((unit) => this.#fences.get(unit) ?? 0));
+    for (const unit of units) this.#fences.set(unit, fence);
     const held: HeldLease = {
       leaseId: crypto.randomUUID(),
       requestId: crypto.randomUUID(),
       authority: Buffer.from(authority.publicKey).toString('hex'),
       units,
       kind: 'paid',
-      fence: 1,
+      fence,
       sequence: 1,
     };
     const grant = await this.#grant(held, 'cd'.repeat(32), signer);

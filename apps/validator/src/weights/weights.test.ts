@@ -12,6 +12,7 @@ import {
   RAO_PER_TAO,
   signDocument,
 } from '@celium/chain';
+import { DOUBLE_GRANT_FILE_FORM } from '@celium/contract';
 import { proofParams } from '@celium/proof';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { composeReceipt } from '../check/receipt.ts';
@@ -122,6 +123,21 @@ test('a passing machine gets its weight, once in an epoch, and the stored row is
   expect((await client.heads()).best.number).toBe(height);
   expect(ports.receipts.logEntries(1, 10).map((entry) => entry.kind)).toEqual(['receipt', 'weights']);
   expect(lines.filter((line) => line['name'] === 'set weights')).toHaveLength(1);
+});
+
+test('a machine key that leased a unit twice is paid nothing for 30 days', async () => {
+  await register();
+  await addPass();
+  const { machineKey, units } = agent.machine;
+  const grants = [await agent.leaseTo(validator, units), await agent.leaseTo(validator, units)];
+  const evidence = { form: DOUBLE_GRANT_FILE_FORM, machineKey, grants, log: null } as const;
+  const dayMs = 86_400_000;
+  ports.grants.convict(machineKey, evidence, systemTime.unixMs() - 29 * dayMs);
+  await setWeights(ports);
+  expect(await client.weights(await uidOf(validator.ss58))).toEqual([]);
+  ports.grants.convict(machineKey, evidence, systemTime.unixMs() - 31 * dayMs);
+  await setWeights(ports);
+  expect(await client.weights(await uidOf(validator.ss58))).toEqual([[await uidOf(agent.provider.ss58), 65_535]]);
 });
 
 test('a validator killed right after submitting finds its weights on the chain and submits no second time', async () => {
