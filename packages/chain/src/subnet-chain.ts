@@ -68,7 +68,12 @@ export interface SubnetParams {
   readonly servingRateLimitBlocks: number;
   readonly activityCutoffBlocks: number;
   readonly commitReveal: { readonly enabled: boolean; readonly version: number; readonly revealPeriodEpochs: number };
+  /** What becomes of the miner incentive that goes to hotkeys of the owner's coldkey. */
   readonly burnMode: 'burn' | 'recycle';
+  /** Share (0 to 1) of the last epoch's miner incentive that went there; the chain lowers the subnet's TAO share by it. */
+  readonly minerBurned: number;
+  /** Alpha issued and not recycled, pool reserves aside; burned alpha still counts. */
+  readonly alphaOut: Rao;
   /** What a registration costs now. */
   readonly registrationCost: Rao;
   readonly existentialDeposit: Rao;
@@ -126,10 +131,48 @@ export type WeightsReceipt =
       readonly rowDigest: string;
       readonly block: BlockRef;
       readonly txHash: string;
+      /** Timelocked: the drand round that opens it. */
       readonly revealRound?: number;
+      /** Timelocked and hashed: the epoch in which the row is revealed, and about the block at which. */
+      readonly revealEpoch?: number;
       readonly expectedRevealBlock?: number;
+      /** Hashed only: what `revealWeights` needs in the reveal epoch. Keep it secret until then. */
+      readonly secret?: HashedWeightsSecret;
     }
   | Refused;
+
+/** What opens a hashed commit: the row in its order, the salt and the version key. */
+export interface HashedWeightsSecret {
+  readonly row: WeightsRow;
+  readonly salt: readonly number[];
+  readonly versionKey: bigint;
+}
+
+/** A commit that the chain holds unrevealed. `digest` is blake2-256 (64 hex digits) of a timelocked commit, or the committed hash. */
+export interface PendingWeights {
+  readonly mode: 'timelocked' | 'hashed';
+  readonly epoch: number;
+  readonly block: number;
+  readonly digest: string;
+  readonly revealRound?: number;
+}
+
+/** How weights are to be committed where the subnet asks for commit-reveal: by `timelocked` unless the drand beacon or its library fails. */
+export interface WeightsOptions {
+  readonly commit?: 'timelocked' | 'hashed';
+}
+
+/** The head of an append-only log: two different hashes for one height are proof of equivocation. */
+export interface LogHead {
+  readonly height: number;
+  /** 64 hex digits. */
+  readonly hash: string;
+}
+
+/** A log head as its keeper's hotkey put it on chain, and the block at which. */
+export interface AnchoredLogHead extends LogHead {
+  readonly block: number;
+}
 
 /** Ends a stream from outside. */
 export interface StreamOptions {
@@ -157,11 +200,24 @@ export interface SubnetChain {
   transfersTo(watch: ReadonlySet<Ss58>, from: number, options?: StreamOptions): AsyncIterable<TransferBatch>;
   register(coldkey: KeySigner, hotkey: Ss58, maxCost: Rao): Promise<Outcome>;
   serveAxon(hotkey: KeySigner, axon: { ip: string; port: number; protocol: number }): Promise<Outcome>;
-  putWeights(hotkey: KeySigner, row: WeightsRow, versionKey: bigint): Promise<WeightsReceipt>;
+  /** Sets the row, or commits to it where the subnet says so; the receipt tells which and what to wait for (see `confirmWeights`). */
+  putWeights(hotkey: KeySigner, row: WeightsRow, versionKey: bigint, options?: WeightsOptions): Promise<WeightsReceipt>;
+  /** Opens a hashed commit, in its reveal epoch (`RevealTooEarly` before, `ExpiredWeightCommit` after). */
+  revealWeights(hotkey: KeySigner, secret: HashedWeightsSecret): Promise<Outcome>;
+  /** What the hotkey has committed and not revealed yet, oldest first: after a crash, whether a commit arrived. */
+  pendingWeights(hotkey: Ss58, at?: At): Promise<PendingWeights[]>;
   transfer(from: KeySigner, to: Ss58, amount: Rao): Promise<Outcome>;
   /** Swaps `amount` of the coldkey's TAO for alpha staked to `hotkey`. */
   addStake(coldkey: KeySigner, hotkey: Ss58, amount: Rao): Promise<Outcome>;
+  /** Gives `amount` of the coldkey's alpha on `hotkey` to another coldkey; it stays staked on that hotkey. */
+  transferAlpha(coldkey: KeySigner, hotkey: Ss58, to: Ss58, amount: Rao): Promise<Outcome>;
   retireAlpha(coldkey: KeySigner, hotkey: Ss58, amount: Rao, how: 'burn' | 'recycle'): Promise<Outcome>;
+  /** Alpha of one coldkey on one hotkey. */
+  alphaStake(coldkey: Ss58, hotkey: Ss58, at?: At): Promise<Rao>;
+  /** Anchors a log's head under the registered hotkey; a later one replaces it. A few per epoch (`SpaceLimitExceeded`). */
+  anchorLogHead(hotkey: KeySigner, head: LogHead): Promise<Outcome>;
+  /** The newest anchored head of a hotkey; null for none, or for a commitment that is no log head. */
+  anchoredLogHead(hotkey: Ss58, at?: At): Promise<AnchoredLogHead | null>;
   evmAddress(uid: number, at?: At): Promise<string | null>;
   close(): Promise<void>;
 }

@@ -28,8 +28,8 @@ export function checkWeightsRow(row: WeightsRow): void {
 }
 
 /**
- * Reads the stored row back and compares it with what the receipt promised. `pending` means that a timelocked row is
- * not due yet. A `mismatch` is an alarm: the chain drops bad reveals without an event.
+ * Reads the stored row back and compares it with what the receipt promised. `pending` means that a committed row may
+ * still be revealed: its reveal epoch is not over. A `mismatch` is an alarm: the chain drops bad reveals without an event.
  */
 export async function confirmWeights(
   chain: SubnetChain,
@@ -37,8 +37,6 @@ export async function confirmWeights(
 ): Promise<'confirmed' | 'pending' | 'mismatch'> {
   const stored = await chain.weights(receipt.uid);
   if (weightsRowDigest(stored) === receipt.rowDigest) return 'confirmed';
-  const { best } = await chain.heads();
-  return receipt.expectedRevealBlock !== undefined && best.number <= receipt.expectedRevealBlock
-    ? 'pending'
-    : 'mismatch';
+  if (receipt.revealEpoch === undefined) return 'mismatch';
+  return (await chain.schedule()).epochIndex <= receipt.revealEpoch ? 'pending' : 'mismatch';
 }

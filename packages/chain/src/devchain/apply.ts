@@ -1,10 +1,12 @@
 /** Applying one operation: the checks of the transaction pool, then the call's own rule. Refusals carry the chain's error names. */
 import { fromHex } from '../keys/bytes.ts';
 import { encodeSs58, type Ss58 } from '../keys/ss58.ts';
+import { anchorHead } from './anchors.ts';
+import { commitHashed, commitTimelocked, revealWeights } from './commits.ts';
 import { done, refuse, type Applied } from './applied.ts';
 import { isSignedRight, operationHash, readCall, type DevchainCall, type Operation } from './operations.ts';
 import { registerNeuron, serveAxon } from './registration.ts';
-import { addStake, retireAlpha } from './staking.ts';
+import { addStake, retireAlpha, transferAlpha } from './staking.ts';
 import { accountOf, withAccount, type ChainState } from './state.ts';
 import { faucet, transfer } from './transfers.ts';
 import { setWeights } from './weights.ts';
@@ -15,11 +17,21 @@ const RETRYABLE = new Set([
   'Future',
   'AncientBirthBlock',
   'SettingWeightsTooFast',
+  'CommittingWeightsTooFast',
+  'TooManyUnrevealedCommits',
+  'RevealTooEarly',
   'ServingRateLimitExceeded',
+  'SpaceLimitExceeded',
 ]);
 
 /** Calls that a coldkey pays a fee for. */
-const PAID: ReadonlySet<DevchainCall['call']> = new Set(['register', 'transfer', 'addStake', 'retireAlpha']);
+const PAID: ReadonlySet<DevchainCall['call']> = new Set([
+  'register',
+  'transfer',
+  'addStake',
+  'transferAlpha',
+  'retireAlpha',
+]);
 
 /** Whether a refused call may pass later, or when signed again. */
 export function isRetryable(error: string): boolean {
@@ -78,10 +90,20 @@ function applyCall(state: ChainState, signer: Ss58, call: DevchainCall): Applied
       return serveAxon(state, signer, call);
     case 'setWeights':
       return setWeights(state, signer, call.row, call.versionKey);
+    case 'commitTimelocked':
+      return commitTimelocked(state, signer, call.sealed, call.round);
+    case 'commitHashed':
+      return commitHashed(state, signer, call.hash);
+    case 'revealWeights':
+      return revealWeights(state, signer, call);
+    case 'anchor':
+      return anchorHead(state, signer, call);
     case 'transfer':
       return transfer(state, signer, call.to, call.amount);
     case 'addStake':
       return addStake(state, signer, call.hotkey, call.amount);
+    case 'transferAlpha':
+      return transferAlpha(state, signer, call.hotkey, call.to, call.amount);
     case 'retireAlpha':
       return retireAlpha(state, signer, call.hotkey, call.amount, call.how);
     case 'faucet':

@@ -1,7 +1,9 @@
 /** Sealing a block: its hash, the epoch when it is due, the moving averages. A pure function of state and time. */
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '@celium/contract';
-import type { EpochSchedule, Transfer } from '../subnet-chain.ts';
+import type { Transfer } from '../subnet-chain.ts';
+import { withReveals } from './commits.ts';
+import { scheduleOf } from './schedule.ts';
 import { withPermits } from './staking.ts';
 import { raoPerAlpha, type ChainState } from './state.ts';
 
@@ -26,25 +28,13 @@ export function sealBlock(before: ChainState, timeMs: number): SealedBlock {
   const { pool } = before;
   const ema = (pool.emaRaoPerAlpha * (EMA_BLOCKS - 1n) + raoPerAlpha(pool.tao, pool.alpha)) / EMA_BLOCKS;
   const sealed: ChainState = {
-    ...before,
+    ...withReveals(before, time),
     head: { number, hash, timeMs: time },
+    finalized: Math.max(before.finalized, number - before.genesis.finalityLagBlocks),
     pool: { ...pool, emaRaoPerAlpha: ema },
     open: { operations: [], transfers: [] },
   };
   return { state: number >= scheduleOf(before).nextEpochBlock ? withEpoch(sealed) : sealed, operations, transfers };
-}
-
-/** When epochs are: `tempo` blocks after the last. The devchain never defers one. */
-export function scheduleOf(state: ChainState): EpochSchedule {
-  const { tempo } = state.genesis;
-  const { index, lastBlock } = state.epoch;
-  return {
-    tempo,
-    lastEpochBlock: lastBlock,
-    pendingEpochAt: null,
-    epochIndex: index,
-    nextEpochBlock: lastBlock + tempo,
-  };
 }
 
 function withEpoch(state: ChainState): ChainState {

@@ -1,23 +1,33 @@
 /** `SubnetChain` over a devchain's port, in process or over HTTP: signs, numbers, submits, and never submits twice. */
+import { randomBytes as systemRandomBytes } from 'node:crypto';
 import { CeliumError } from '@celium/contract';
-import type { KeySigner } from '../keys/key-pair.ts';
+import { describeCommit, newSalt, planReveal, type RevealPlan } from '../commit-reveal/reveal-plan.ts';
+import { encodeWeightsPayload, weightsCommitHash } from '../commit-reveal/weights-payload.ts';
+import { toHex } from '../keys/bytes.ts';
+import type { KeySigner, RandomBytes } from '../keys/key-pair.ts';
 import type { Ss58 } from '../keys/ss58.ts';
 import type {
+  AnchoredLogHead,
   At,
   BlockRef,
   EpochSchedule,
+  HashedWeightsSecret,
+  LogHead,
   Neuron,
   Outcome,
+  PendingWeights,
   Rao,
   StreamOptions,
   SubnetChain,
   SubnetParams,
   TransferBatch,
+  WeightsOptions,
   WeightsReceipt,
   WeightsRow,
 } from '../subnet-chain.ts';
 import { checkWeightsRow, weightsRowDigest } from '../weights-row.ts';
 import { operationHash, signOperation, type DevchainCall, type Operation } from './operations.ts';
+import { sealForRound } from './sealed-box.ts';
 import type { DevchainIdentity, DevchainPort, Submitted, WireBlock } from './port.ts';
 
 /** How many blocks an operation may wait for its inclusion. */
@@ -30,16 +40,21 @@ const STREAM_BATCH = 100;
 const STREAM_WAIT_MS = 10_000;
 /** Failed reads of a stream in a row before it gives up; with the pauses between them, about a minute. */
 const STREAM_TRIES = 12;
+/** A block is four rounds of the beacon long, here as on the live chain. */
+const ROUNDS_PER_BLOCK = 4;
 
 /** Options: `sleep` paces retries; the default uses real timers. */
 export interface DevchainClientOptions {
   readonly sleep?: (ms: number) => Promise<void>;
+  /** Salts of hashed commits; the default is the system's. */
+  readonly randomBytes?: RandomBytes;
 }
 
 /** A devchain as a `SubnetChain`, with the faucet that only it has. */
 export class DevchainClient implements SubnetChain {
   readonly #port: DevchainPort;
   readonly #sleep: (ms: number) => Promise<void>;
+  readonly #randomBytes: RandomBytes;
   readonly #stop = new AbortController();
   /** Per signer, the end of its queue: one operation at a time, so that nonces never race. */
   readonly #queues = new Map<Ss58, Promise<unknown>>();
@@ -48,10 +63,12 @@ export class DevchainClient implements SubnetChain {
   constructor(port: DevchainPort, options: DevchainClientOptions = {}) {
     this.#port = port;
     this.#sleep = options.sleep ?? realSleep;
+    this.#randomBytes = options.randomBytes ?? systemRandomBytes;
   }
 
   async info(): Promise<{ kind: 'devchain'; genesisHash: string; specVersion: number; netuid: number }> {
-    return { kind: 'devchain', ...(await this.#knownIdentity()) };
+    const { genesisHash, specVersion, netuid } = await this.#port.identity();
+    return { kind: 'devchain', genesisHash, specVersion, netuid };
   }
 
   heads(): Promise<{ best: BlockRef; finalized: BlockRef }> {
@@ -64,6 +81,7 @@ export class DevchainClient implements SubnetChain {
       ...wire,
       weightsVersionKey: BigInt(wire.weightsVersionKey),
       stakeThreshold: BigInt(wire.stakeThreshold),
+      alphaOut: BigInt(wire.alphaOut),
       registrationCost: BigInt(wire.registrationCost),
       existentialDeposit: BigInt(wire.existentialDeposit),
     };
@@ -129,23 +147,48 @@ export class DevchainClient implements SubnetChain {
     return this.#execute(hotkey, { call: 'serveAxon', ip, port, protocol });
   }
 
-  /** Plain weights. Throws `UNSUPPORTED` on a subnet with commit-reveal, which this version does not speak. */
-  async putWeights(hotkey: KeySigner, row: WeightsRow, versionKey: bigint): Promise<WeightsReceipt> {
+  async putWeights(
+    hotkey: KeySigner,
+    row: WeightsRow,
+    versionKey: bigint,
+    options: WeightsOptions = {},
+  ): Promise<WeightsReceipt> {
     checkWeightsRow(row);
-    const { commitReveal } = await this.subnet();
-    if (commitReveal.enabled) {
-      throw new CeliumError(
-        'UNSUPPORTED',
-        'the subnet takes weights by commit-reveal only, which this version cannot do',
-      );
+    const [{ commitReveal }, schedule, { best }] = await Promise.all([this.subnet(), this.schedule(), this.heads()]);
+    if (!commitReveal.enabled) return this.#receipt(hotkey, row, { call: 'setWeights', row, versionKey }, {});
+    const { genesisHash, netuid, drand } = await this.#knownIdentity();
+    const beacon = { publicKey: '', ...drand };
+    const blockMs = drand.periodMs * ROUNDS_PER_BLOCK;
+    const plan = planReveal(schedule, commitReveal.revealPeriodEpochs, best, blockMs, beacon);
+    const payload = { hotkey: hotkey.publicKey, row, versionKey };
+    if (options.commit === 'hashed') {
+      const salt = newSalt(this.#randomBytes);
+      const hash = weightsCommitHash(payload, netuid, salt);
+      return this.#receipt(hotkey, row, { call: 'commitHashed', hash }, { plan, secret: { row, salt, versionKey } });
     }
-    const outcome = await this.#execute(hotkey, { call: 'setWeights', row, versionKey });
-    if (!outcome.ok) return outcome;
-    const at = { hash: outcome.block.hash };
-    const [neurons, { epochIndex }] = await Promise.all([this.neurons(at), this.schedule(at)]);
-    const uid = neurons.find((neuron) => neuron.hotkey === hotkey.ss58)?.uid ?? -1;
-    const { block, txHash } = outcome;
-    return { ok: true, mode: 'plain', uid, epoch: epochIndex, rowDigest: weightsRowDigest(row), block, txHash };
+    const { revealRound: round } = plan;
+    const sealed = toHex(sealForRound(genesisHash, round, encodeWeightsPayload(payload)));
+    return this.#receipt(hotkey, row, { call: 'commitTimelocked', sealed, round }, { plan });
+  }
+
+  revealWeights(hotkey: KeySigner, { row, salt, versionKey }: HashedWeightsSecret): Promise<Outcome> {
+    return this.#execute(hotkey, { call: 'revealWeights', row, salt, versionKey });
+  }
+
+  pendingWeights(hotkey: Ss58, at: At = 'best'): Promise<PendingWeights[]> {
+    return this.#port.pendingWeights(hotkey, at);
+  }
+
+  async alphaStake(coldkey: Ss58, hotkey: Ss58, at: At = 'best'): Promise<Rao> {
+    return BigInt(await this.#port.alphaStake(coldkey, hotkey, at));
+  }
+
+  anchorLogHead(hotkey: KeySigner, { height, hash }: LogHead): Promise<Outcome> {
+    return this.#execute(hotkey, { call: 'anchor', height, hash });
+  }
+
+  anchoredLogHead(hotkey: Ss58, at: At = 'best'): Promise<AnchoredLogHead | null> {
+    return this.#port.anchor(hotkey, at);
   }
 
   transfer(from: KeySigner, to: Ss58, amount: Rao): Promise<Outcome> {
@@ -154,6 +197,10 @@ export class DevchainClient implements SubnetChain {
 
   addStake(coldkey: KeySigner, hotkey: Ss58, amount: Rao): Promise<Outcome> {
     return this.#execute(coldkey, { call: 'addStake', hotkey, amount });
+  }
+
+  transferAlpha(coldkey: KeySigner, hotkey: Ss58, to: Ss58, amount: Rao): Promise<Outcome> {
+    return this.#execute(coldkey, { call: 'transferAlpha', hotkey, to, amount });
   }
 
   retireAlpha(coldkey: KeySigner, hotkey: Ss58, amount: Rao, how: 'burn' | 'recycle'): Promise<Outcome> {
@@ -170,6 +217,21 @@ export class DevchainClient implements SubnetChain {
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#port.close();
+  }
+
+  async #receipt(
+    hotkey: KeySigner,
+    row: WeightsRow,
+    call: DevchainCall,
+    later: { plan?: RevealPlan; secret?: HashedWeightsSecret },
+  ): Promise<WeightsReceipt> {
+    const outcome = await this.#execute(hotkey, call);
+    if (!outcome.ok) return outcome;
+    const at = { hash: outcome.block.hash };
+    const [neurons, schedule] = await Promise.all([this.neurons(at), this.schedule(at)]);
+    const uid = neurons.find((neuron) => neuron.hotkey === hotkey.ss58)?.uid ?? -1;
+    const rowDigest = weightsRowDigest(row);
+    return { ok: true, uid, rowDigest, ...describeCommit(later, schedule, outcome.block), txHash: outcome.txHash };
   }
 
   async #knownIdentity(): Promise<DevchainIdentity> {

@@ -1,10 +1,18 @@
 /** The devchain itself: one deterministic subnet in this process. Operations and seals go to its log before they count. */
 import { CeliumError, canonicalJson, type CrashHere } from '@celium/contract';
 import type { Ss58 } from '../keys/ss58.ts';
-import type { At, BlockRef, EpochSchedule, Neuron, SubnetParams } from '../subnet-chain.ts';
+import type {
+  AnchoredLogHead,
+  At,
+  BlockRef,
+  EpochSchedule,
+  Neuron,
+  PendingWeights,
+  SubnetParams,
+} from '../subnet-chain.ts';
 import { applyOperation, isRetryable } from './apply.ts';
-import { scheduleOf, sealBlock } from './blocks.ts';
-import type { DevchainGenesis } from './genesis.ts';
+import { sealBlock } from './blocks.ts';
+import { DEVCHAIN_RULES, type DevchainGenesis } from './genesis.ts';
 import {
   LARGEST_OPERATION_BYTES,
   faucetOperation,
@@ -13,12 +21,12 @@ import {
   type Operation,
 } from './operations.ts';
 import type { DevchainIdentity, DevchainPort, Inclusion, Submitted, Wire, WireAccount, WireBlock } from './port.ts';
-import { accountOf, initialState, raoPerAlpha, stateHash, type ChainState } from './state.ts';
-import type { DevchainStore, LoggedEntry } from './store.ts';
-import { viewNeurons, viewSubnet } from './views.ts';
+import { replayEntry } from './replay.ts';
+import { scheduleOf } from './schedule.ts';
+import { accountOf, initialState, raoPerAlpha, stateHash, type ChainState, type DevchainFaults } from './state.ts';
+import type { DevchainStore } from './store.ts';
+import { viewAnchor, viewNeurons, viewPending, viewSubnet } from './views.ts';
 
-/** The devchain speaks as this runtime version; a bump is how a test tells clients of an unknown runtime. */
-export const DEVCHAIN_SPEC_VERSION = 425;
 const LARGEST_BATCH = 500;
 
 /** Options of a devchain. */
@@ -64,9 +72,16 @@ export class Devchain implements DevchainPort {
     } else {
       this.#state = snapshot.state;
     }
+    if (this.#state.genesis.rules !== DEVCHAIN_RULES) {
+      throw new CeliumError(
+        'CONFLICT',
+        'this devchain began under the rules of another version: start a new one in another --state folder',
+      );
+    }
     this.#remember(this.#state);
     for (const entry of this.#store.entriesAfter(snapshot?.seq ?? 0)) {
-      this.#state = replayEntry(this.#state, entry, { checkSignatures: false });
+      if (entry.kind === 'reorg') this.#goBack(entry.to);
+      else this.#state = replayEntry(this.#state, entry, { checkSignatures: false });
       if (entry.kind === 'block') this.#remember(this.#state);
     }
   }
@@ -112,9 +127,38 @@ export class Devchain implements DevchainPort {
     return this.#state.head;
   }
 
+  /** Makes something go wrong from the next block on: a beacon that is late, a runtime of another version. */
+  setFaults(faults: Partial<DevchainFaults>): void {
+    this.#mustBeOpen();
+    const next = { ...this.#state.faults, ...faults };
+    this.#store.appendFaults(next);
+    this.#state = { ...this.#state, faults: next };
+  }
+
+  /**
+   * Forks: the newest `depth` blocks never were, none of them finalised. Their operations, and those of the open block,
+   * go back into the open block as far as they still apply, or are lost with `lose`.
+   */
+  reorg(depth: number, what: 'keep' | 'lose' = 'keep'): void {
+    this.#mustBeOpen();
+    const to = this.#state.head.number - depth;
+    if (depth < 1 || to < this.#state.finalized) {
+      throw new CeliumError('BAD_REQUEST', `only blocks that are not final can be dropped, ${depth} are not`);
+    }
+    const freed = this.#store.appendReorg(to);
+    this.#goBack(to);
+    for (const operation of what === 'keep' ? freed : []) {
+      const applied = applyOperation(this.#state, operation, true);
+      if (!applied.ok) continue;
+      this.#store.appendOperation(operation, operationHash(operation), to + 1);
+      this.#state = applied.state;
+    }
+  }
+
   async identity(): Promise<DevchainIdentity> {
-    const { genesisHash, genesis } = this.#state;
-    return { genesisHash, specVersion: DEVCHAIN_SPEC_VERSION, netuid: genesis.netuid };
+    const { genesisHash, genesis, faults } = this.#state;
+    const drand = { genesisMs: genesis.drandGenesisMs, periodMs: genesis.drandPeriodMs };
+    return { genesisHash, specVersion: faults.specVersion, netuid: genesis.netuid, drand };
   }
 
   async heads(): Promise<{ best: BlockRef; finalized: BlockRef }> {
@@ -140,6 +184,18 @@ export class Devchain implements DevchainPort {
   async alphaPrice(at: At): Promise<{ raoPerAlpha: string; emaRaoPerAlpha: string }> {
     const { pool } = this.#at(at);
     return { raoPerAlpha: String(raoPerAlpha(pool.tao, pool.alpha)), emaRaoPerAlpha: String(pool.emaRaoPerAlpha) };
+  }
+
+  async pendingWeights(hotkey: Ss58, at: At): Promise<PendingWeights[]> {
+    return viewPending(this.#at(at), hotkey);
+  }
+
+  async anchor(hotkey: Ss58, at: At): Promise<AnchoredLogHead | null> {
+    return viewAnchor(this.#at(at), hotkey);
+  }
+
+  async alphaStake(coldkey: Ss58, hotkey: Ss58, at: At): Promise<string> {
+    return String(this.#at(at).stakes[hotkey]?.[coldkey] ?? 0n);
   }
 
   async account(who: Ss58, at: At | 'open'): Promise<WireAccount> {
@@ -217,12 +273,7 @@ export class Devchain implements DevchainPort {
   #at(at: At): ChainState {
     this.#mustBeOpen();
     const best = this.#state.head.number;
-    const number =
-      at === 'best'
-        ? best
-        : at === 'finalized'
-          ? Math.max(0, best - this.#state.genesis.finalityLagBlocks)
-          : this.#numbers.get(at.hash);
+    const number = at === 'best' ? best : at === 'finalized' ? this.#state.finalized : this.#numbers.get(at.hash);
     const state = number === undefined ? undefined : this.#states.get(number);
     if (state !== undefined) return state;
     const name = typeof at === 'string' ? at : at.hash.slice(0, 64);
@@ -230,6 +281,18 @@ export class Devchain implements DevchainPort {
       'NOT_FOUND',
       `the state of block ${name} is not kept here: read one of the last ${this.#state.genesis.stateWindowBlocks} blocks`,
     );
+  }
+
+  #goBack(to: number): void {
+    const state = this.#states.get(to);
+    if (state === undefined)
+      throw new CeliumError('INTERNAL', `the devchain log is damaged: it goes back to block ${to}`);
+    for (let number = this.#state.head.number; number > to; number -= 1) {
+      this.#numbers.delete(this.#states.get(number)?.head.hash ?? '');
+      this.#states.delete(number);
+    }
+    this.#state = { ...state, finalized: this.#state.finalized };
+    this.#states.set(to, this.#state);
   }
 
   #remember(state: ChainState): void {
@@ -245,30 +308,6 @@ export class Devchain implements DevchainPort {
   #mustBeOpen(): void {
     if (this.#closed) throw closedFault();
   }
-}
-
-/** The state after one log entry. Throws `INTERNAL` when the entry does not fit: the log is damaged. */
-export function replayEntry(state: ChainState, entry: LoggedEntry, options: { checkSignatures: boolean }): ChainState {
-  if (entry.kind === 'operation') {
-    const applied = applyOperation(state, entry.operation, !options.checkSignatures);
-    if (applied.ok) return applied.state;
-    throw new CeliumError(
-      'INTERNAL',
-      `the devchain log is damaged: an operation after block ${state.head.number} is ${applied.error}`,
-    );
-  }
-  const sealed = sealBlock(state, entry.timeMs).state;
-  if (sealed.head.hash === entry.hash && sealed.head.number === entry.number) return sealed;
-  throw new CeliumError('INTERNAL', `the devchain log is damaged: block ${entry.number} does not replay to its hash`);
-}
-
-/** The state hash after replaying a whole store from its genesis, every signature checked again. */
-export function replayDevchain(store: DevchainStore): string {
-  const genesis = store.snapshot('genesis');
-  if (genesis === null) throw new CeliumError('NOT_FOUND', 'the devchain store is empty');
-  let state = genesis.state;
-  for (const entry of store.entriesAfter(genesis.seq)) state = replayEntry(state, entry, { checkSignatures: true });
-  return stateHash(state);
 }
 
 function toWire<Value>(value: Value): Wire<Value> {

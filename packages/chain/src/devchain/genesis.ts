@@ -3,10 +3,16 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '@celium/contract';
 import { keyFromUri } from '../keys/key-pair.ts';
 import type { Ss58 } from '../keys/ss58.ts';
+import { QUICKNET } from '../commit-reveal/drand.ts';
 import { RAO_PER_TAO, type Rao } from '../subnet-chain.ts';
+
+/** The rules that this version plays by; a chain that began under others cannot be replayed. */
+export const DEVCHAIN_RULES = 2;
 
 /** The parameters of a devchain, fixed for its life; amounts in rao, lengths in blocks. */
 export interface DevchainGenesis {
+  /** Number of the rules (`DEVCHAIN_RULES`). */
+  readonly rules: number;
   /** Any text: two chains with different seeds have different hashes throughout. */
   readonly seed: string;
   readonly netuid: number;
@@ -25,6 +31,12 @@ export interface DevchainGenesis {
   readonly servingRateLimitBlocks: number;
   readonly activityCutoffBlocks: number;
   readonly burnMode: 'burn' | 'recycle';
+  /** Whether weights are committed first and revealed so many epochs later. */
+  readonly commitReveal: boolean;
+  readonly revealPeriodEpochs: number;
+  /** The chain's own beacon: rounds as of drand's quicknet, so many milliseconds apart. */
+  readonly drandGenesisMs: number;
+  readonly drandPeriodMs: number;
   /** Cost of a registration, at first and at least: each one raises it by an eighth, each epoch lowers it by an eighth. */
   readonly registrationCost: Rao;
   /** Fee of an operation that a coldkey signs; burned. Hotkey operations are free. */
@@ -41,10 +53,14 @@ export interface DevchainGenesis {
   readonly endowments: ReadonlyArray<{ readonly ss58: Ss58; readonly free: Rao }>;
 }
 
-/** Bittensor's own defaults for a subnet (spec 425), small reserves, `//Alice` as owner with a million TAO. */
+/**
+ * Bittensor's own defaults for a subnet (spec 425), small reserves, `//Alice` as owner with a million TAO. Commit-reveal
+ * is off unless asked for, as on a subnet whose owner has turned it off.
+ */
 export function defaultGenesis(overrides: Partial<DevchainGenesis> = {}): DevchainGenesis {
   const owner = keyFromUri('//Alice');
   return {
+    rules: DEVCHAIN_RULES,
     seed: 'celium',
     netuid: 51,
     timeMs: 1_767_225_600_000,
@@ -61,6 +77,10 @@ export function defaultGenesis(overrides: Partial<DevchainGenesis> = {}): Devcha
     servingRateLimitBlocks: 50,
     activityCutoffBlocks: 5_000,
     burnMode: 'burn',
+    commitReveal: false,
+    revealPeriodEpochs: 1,
+    drandGenesisMs: QUICKNET.genesisMs,
+    drandPeriodMs: QUICKNET.periodMs,
     registrationCost: RAO_PER_TAO / 1_000n,
     feeRao: 137_000n,
     existentialDeposit: 500n,

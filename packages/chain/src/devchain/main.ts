@@ -26,6 +26,7 @@ For a new chain only (an old one keeps what it began with):
   --weights-rate N   blocks between two weight rows of one hotkey (default 100)
   --serving-rate N   blocks between two axons of one hotkey (default 50)
   --finality-lag N   blocks that the finalised one is behind (default 2)
+  --commit-reveal N  weights are committed, and revealed N epochs later (default: set plainly)
 `;
 
 function makeStateFolder(folder: string): void {
@@ -64,6 +65,7 @@ function readSettings(argv: readonly string[]): Settings | 'help' {
         'weights-rate': text,
         'serving-rate': text,
         'finality-lag': text,
+        'commit-reveal': text,
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -79,13 +81,15 @@ function readSettings(argv: readonly string[]): Settings | 'help' {
     if (parsed >= least && parsed <= most) return parsed;
     throw new CeliumError('USAGE', `--${name} must be a whole number from ${least} to ${most}`);
   };
-  const given: Record<string, number | string | undefined> = {
+  const given: Record<string, number | string | boolean | undefined> = {
     seed: values['seed'] as string | undefined,
     netuid: number('netuid', 1, 65_535),
     tempo: number('tempo', 1, 50_400),
     weightsRateLimitBlocks: number('weights-rate', 1, 100_000),
     servingRateLimitBlocks: number('serving-rate', 1, 100_000),
     finalityLagBlocks: number('finality-lag', 0, 1_000),
+    revealPeriodEpochs: number('commit-reveal', 1, 100),
+    commitReveal: values['commit-reveal'] === undefined ? undefined : true,
   };
   const home = process.env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state');
   return {
@@ -102,7 +106,12 @@ function openDevchain(settings: Settings): Devchain {
   const seed = toHex(randomBytes(16));
   const chain = new Devchain({
     store: new DevchainStore(join(settings.stateFolder, 'devchain.sqlite')),
-    genesis: defaultGenesis({ seed, timeMs: Date.now(), ...settings.genesis }),
+    genesis: defaultGenesis({
+      seed,
+      timeMs: Date.now(),
+      drandPeriodMs: Math.max(1, Math.floor(settings.blockMs / 4)),
+      ...settings.genesis,
+    }),
     now: () => Date.now(),
     sealing: 'on-demand',
     sleep: (ms, signal) => sleep(ms, undefined, { signal, ref: false }),

@@ -12,8 +12,18 @@ export type DevchainCall =
   | { readonly call: 'register'; readonly hotkey: Ss58; readonly maxCost: Rao }
   | { readonly call: 'serveAxon'; readonly ip: string; readonly port: number; readonly protocol: number }
   | { readonly call: 'setWeights'; readonly row: WeightsRow; readonly versionKey: bigint }
+  | { readonly call: 'commitTimelocked'; readonly sealed: string; readonly round: number }
+  | { readonly call: 'commitHashed'; readonly hash: string }
+  | {
+      readonly call: 'revealWeights';
+      readonly row: WeightsRow;
+      readonly salt: readonly number[];
+      readonly versionKey: bigint;
+    }
+  | { readonly call: 'anchor'; readonly height: number; readonly hash: string }
   | { readonly call: 'transfer'; readonly to: Ss58; readonly amount: Rao }
   | { readonly call: 'addStake'; readonly hotkey: Ss58; readonly amount: Rao }
+  | { readonly call: 'transferAlpha'; readonly hotkey: Ss58; readonly to: Ss58; readonly amount: Rao }
   | { readonly call: 'retireAlpha'; readonly hotkey: Ss58; readonly amount: Rao; readonly how: 'burn' | 'recycle' }
   | { readonly call: 'faucet'; readonly to: Ss58; readonly amount: Rao };
 
@@ -32,6 +42,10 @@ export interface Operation {
 /** An operation takes at most this many bytes. */
 export const LARGEST_OPERATION_BYTES = 65_536;
 const U64_LIMIT = 1n << 64n;
+const HASH_FORM = /^[0-9a-f]{64}$/;
+/** At most 5,000 bytes, as on the live chain. */
+const SEALED_FORM = /^([0-9a-f]{2}){1,5000}$/;
+const LONGEST_SALT = 64;
 
 /** What is known of the chain and the account when signing. */
 export interface OperationContext {
@@ -98,11 +112,31 @@ export function readCall(operation: Pick<Operation, 'call' | 'args'>): DevchainC
       };
     case 'setWeights':
       return { call, row: row(args['row']), versionKey: amount(args['versionKey'], 'versionKey') };
+    case 'commitTimelocked':
+      return { call, sealed: text(args['sealed'], 'sealed', SEALED_FORM), round: integer(args['round'], 'round') };
+    case 'commitHashed':
+      return { call, hash: text(args['hash'], 'hash', HASH_FORM) };
+    case 'revealWeights':
+      return {
+        call,
+        row: row(args['row']),
+        salt: saltOf(args['salt']),
+        versionKey: amount(args['versionKey'], 'versionKey'),
+      };
+    case 'anchor':
+      return { call, height: integer(args['height'], 'height'), hash: text(args['hash'], 'hash', HASH_FORM) };
     case 'transfer':
     case 'faucet':
       return { call, to: address(args['to'], 'to'), amount: amount(args['amount'], 'amount') };
     case 'addStake':
       return { call, hotkey: address(args['hotkey'], 'hotkey'), amount: amount(args['amount'], 'amount') };
+    case 'transferAlpha':
+      return {
+        call,
+        hotkey: address(args['hotkey'], 'hotkey'),
+        to: address(args['to'], 'to'),
+        amount: amount(args['amount'], 'amount'),
+      };
     case 'retireAlpha': {
       const how = text(args['how'], 'how', /^(burn|recycle)$/) as 'burn' | 'recycle';
       return { call, hotkey: address(args['hotkey'], 'hotkey'), amount: amount(args['amount'], 'amount'), how };
@@ -148,6 +182,11 @@ function address(value: unknown, name: string): Ss58 {
 function amount(value: unknown, name: string): bigint {
   const number_ = typeof value === 'string' && /^(0|[1-9][0-9]{0,19})$/.test(value) ? BigInt(value) : U64_LIMIT;
   return number_ < U64_LIMIT ? number_ : bad(name, 'a u64 as a decimal string');
+}
+
+function saltOf(value: unknown): number[] {
+  if (!Array.isArray(value) || value.length > LONGEST_SALT) return bad('salt', `a list of at most ${LONGEST_SALT} u16`);
+  return value.map((word) => integer(word, 'salt', MAX_WEIGHT));
 }
 
 function row(value: unknown): Array<[number, number]> {

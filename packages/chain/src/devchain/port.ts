@@ -1,5 +1,14 @@
 /** What a devchain answers, in process or over HTTP: the narrow port under its `SubnetChain`. Amounts are decimal strings. */
-import type { BlockRef, EpochSchedule, Neuron, SubnetParams, Transfer, At } from '../subnet-chain.ts';
+import type {
+  AnchoredLogHead,
+  At,
+  BlockRef,
+  EpochSchedule,
+  Neuron,
+  PendingWeights,
+  SubnetParams,
+  Transfer,
+} from '../subnet-chain.ts';
 import type { Ss58 } from '../keys/ss58.ts';
 import type { Operation } from './operations.ts';
 
@@ -10,11 +19,12 @@ export type Wire<Value> = Value extends bigint
     ? Value
     : { [Key in keyof Value]: Wire<Value[Key]> };
 
-/** Who this chain is; never changes. */
+/** Who this chain is, and its beacon. */
 export interface DevchainIdentity {
   readonly genesisHash: string;
   readonly specVersion: number;
   readonly netuid: number;
+  readonly drand: { readonly genesisMs: number; readonly periodMs: number };
 }
 
 /** An account with the nonce its next operation must have. */
@@ -50,6 +60,10 @@ export interface DevchainPort {
   neurons(at: At): Promise<Array<Wire<Neuron>>>;
   weights(uid: number, at: At): Promise<Array<[number, number]>>;
   alphaPrice(at: At): Promise<{ raoPerAlpha: string; emaRaoPerAlpha: string }>;
+  pendingWeights(hotkey: Ss58, at: At): Promise<PendingWeights[]>;
+  anchor(hotkey: Ss58, at: At): Promise<AnchoredLogHead | null>;
+  /** Alpha of one coldkey on one hotkey, as a decimal string. */
+  alphaStake(coldkey: Ss58, hotkey: Ss58, at: At): Promise<string>;
   /** At `open` the nonce counts operations of the open block too. */
   account(who: Ss58, at: At | 'open'): Promise<WireAccount>;
   submit(operation: Operation): Promise<Submitted>;

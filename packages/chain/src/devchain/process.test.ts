@@ -11,7 +11,7 @@ import { connectDevchain } from '../connect.ts';
 import { keyFromUri } from '../keys/key-pair.ts';
 import { RAO_PER_TAO } from '../subnet-chain.ts';
 import { devchainHttpPort } from './http-port.ts';
-import { replayDevchain } from './devchain.ts';
+import { replayDevchain } from './replay.ts';
 import { signOperation } from './operations.ts';
 import { DevchainStore } from './store.ts';
 

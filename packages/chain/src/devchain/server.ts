@@ -29,6 +29,10 @@ const METHODS: Readonly<
   neurons: (chain, args) => chain.neurons(readAt(args)),
   weights: (chain, args) => chain.weights(readCount(args, 'uid'), readAt(args)),
   alphaPrice: (chain, args) => chain.alphaPrice(readAt(args)),
+  pendingWeights: (chain, args) => chain.pendingWeights(readAddress(args, 'hotkey'), readAt(args)),
+  anchor: (chain, args) => chain.anchor(readAddress(args, 'hotkey'), readAt(args)),
+  alphaStake: (chain, args) =>
+    chain.alphaStake(readAddress(args, 'coldkey'), readAddress(args, 'hotkey'), readAt(args)),
   account: (chain, args) => chain.account(readAddress(args, 'who'), args['at'] === 'open' ? 'open' : readAt(args)),
   submit: (chain, args) => chain.submit(readOperation(args['operation'])),
   faucet: (chain, args) => chain.faucet(readAddress(args, 'to'), String(args['amount'])),

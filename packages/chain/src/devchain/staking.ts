@@ -21,6 +21,16 @@ export function addStake(state: ChainState, coldkey: Ss58, hotkey: Ss58, amount:
   return done({ ...staked, pool: { ...pool, tao, alpha: alphaLeft, alphaOut: pool.alphaOut + bought } });
 }
 
+/** Moves staked alpha to another coldkey, on the same hotkey and subnet. */
+export function transferAlpha(state: ChainState, coldkey: Ss58, hotkey: Ss58, to: Ss58, amount: Rao): Applied {
+  if (state.owners[hotkey] === undefined) return refuse('HotKeyAccountNotExists');
+  const staked = state.stakes[hotkey]?.[coldkey] ?? 0n;
+  if (amount === 0n) return refuse('AmountTooLow');
+  if (amount > staked) return refuse('NotEnoughStakeToWithdraw');
+  const taken = withStake(state, hotkey, coldkey, staked - amount);
+  return done(withStake(taken, hotkey, to, (taken.stakes[hotkey]?.[to] ?? 0n) + amount));
+}
+
 /** Takes staked alpha out of use: recycled alpha may be issued again, burned alpha still counts as issued. */
 export function retireAlpha(
   state: ChainState,
@@ -63,6 +73,7 @@ export function withPermits(state: ChainState): ChainState {
   };
 }
 
-function withStake(state: ChainState, hotkey: Ss58, coldkey: Ss58, amount: Rao): ChainState {
+/** The state with the alpha of one coldkey on one hotkey replaced. */
+export function withStake(state: ChainState, hotkey: Ss58, coldkey: Ss58, amount: Rao): ChainState {
   return { ...state, stakes: { ...state.stakes, [hotkey]: { ...state.stakes[hotkey], [coldkey]: amount } } };
 }

@@ -34,11 +34,42 @@ export interface PoolState {
   readonly emaRaoPerAlpha: Rao;
 }
 
+/** A commit that waits for its reveal: a sealed row with the round that opens it, or a hash. */
+export interface CommitState {
+  readonly hotkey: Ss58;
+  readonly epoch: number;
+  readonly block: number;
+  readonly mode: 'timelocked' | 'hashed';
+  /** Hex: the sealed bytes, or the hash. */
+  readonly commit: string;
+  /** 0 for a hashed one. */
+  readonly round: number;
+}
+
+/** The last commitment of a hotkey, and how much of its space it has used in the epoch. */
+export interface AnchorState {
+  readonly height: number;
+  readonly hash: string;
+  readonly block: number;
+  readonly epoch: number;
+  readonly usedBytes: number;
+}
+
+/** What a test makes go wrong from here on. */
+export interface DevchainFaults {
+  /** Rounds that the chain's beacon is behind. */
+  readonly lateDrandRounds: number;
+  /** The runtime's version as the chain tells it. */
+  readonly specVersion: number;
+}
+
 /** Everything. `open` is what the block after `head` holds so far. */
 export interface ChainState {
   readonly genesis: DevchainGenesis;
   readonly genesisHash: string;
   readonly head: BlockRef;
+  /** Number of the newest final block: it never falls, even when a fork drops newer ones. */
+  readonly finalized: number;
   readonly accounts: Readonly<Record<Ss58, AccountState>>;
   readonly totalIssuance: Rao;
   readonly neurons: readonly NeuronState[];
@@ -47,11 +78,18 @@ export interface ChainState {
   /** Staked alpha by hotkey and coldkey. */
   readonly stakes: Readonly<Record<Ss58, Readonly<Record<Ss58, Rao>>>>;
   readonly pool: PoolState;
+  /** In the order in which they were made. */
+  readonly commits: readonly CommitState[];
+  readonly anchors: Readonly<Record<Ss58, AnchorState>>;
+  readonly faults: DevchainFaults;
   readonly registrationCost: Rao;
   readonly faucetCount: number;
   readonly epoch: { readonly index: number; readonly lastBlock: number };
   readonly open: { readonly operations: readonly string[]; readonly transfers: readonly Transfer[] };
 }
+
+/** The devchain speaks as this runtime version, until a test says otherwise. */
+export const DEVCHAIN_SPEC_VERSION = 425;
 
 const NO_ACCOUNT: AccountState = { nonce: 0, free: 0n, reserved: 0n };
 
@@ -77,6 +115,7 @@ export function initialState(genesis: DevchainGenesis): ChainState {
     genesis,
     genesisHash: hash,
     head: { number: 0, hash, timeMs: genesis.timeMs },
+    finalized: 0,
     accounts,
     totalIssuance,
     neurons: [owner],
@@ -89,6 +128,9 @@ export function initialState(genesis: DevchainGenesis): ChainState {
       alphaBurned: 0n,
       emaRaoPerAlpha: raoPerAlpha(genesis.poolTao, genesis.poolAlpha),
     },
+    commits: [],
+    anchors: {},
+    faults: { lateDrandRounds: 0, specVersion: DEVCHAIN_SPEC_VERSION },
     registrationCost: genesis.registrationCost,
     faucetCount: 0,
     epoch: { index: 0, lastBlock: 0 },

@@ -4,11 +4,16 @@ import { CeliumError, canonicalJson } from '@celium/contract';
 import { guardSqlite, openSqlite } from '../sqlite-file.ts';
 import type { BlockRef, Transfer } from '../subnet-chain.ts';
 import type { Operation } from './operations.ts';
-import { decodeState, encodeState, stateHash, type ChainState } from './state.ts';
+import { decodeState, encodeState, stateHash, type ChainState, type DevchainFaults } from './state.ts';
 
-/** What the log holds, in order: operations accepted into the open block, and the seals that closed one. */
+/**
+ * What the log holds, in order: operations accepted into the open block, the seals that closed one, faults that a test
+ * ordered, and reorganisations back to a block.
+ */
 export type LoggedEntry =
   | { readonly kind: 'operation'; readonly operation: Operation }
+  | { readonly kind: 'faults'; readonly faults: DevchainFaults }
+  | { readonly kind: 'reorg'; readonly to: number }
   | { readonly kind: 'block'; readonly number: number; readonly hash: string; readonly timeMs: number };
 
 /** A sealed block and its transfers, for streams. */
@@ -38,7 +43,8 @@ export class DevchainStore {
        PRAGMA journal_mode = WAL;
        PRAGMA synchronous = FULL;
        CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT;
-       CREATE TABLE IF NOT EXISTS operations (hash TEXT PRIMARY KEY, block INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+       CREATE TABLE IF NOT EXISTS included
+         (hash TEXT PRIMARY KEY, block INTEGER NOT NULL, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
        CREATE TABLE IF NOT EXISTS blocks
          (number INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, time_ms INTEGER NOT NULL, transfers TEXT NOT NULL) STRICT;
        CREATE TABLE IF NOT EXISTS snapshots
@@ -47,7 +53,7 @@ export class DevchainStore {
        COMMIT;`,
     );
     this.#insertLog = this.#database.prepare('INSERT INTO log (entry) VALUES (?)');
-    this.#insertOperation = this.#database.prepare('INSERT INTO operations (hash, block) VALUES (?, ?)');
+    this.#insertOperation = this.#database.prepare('INSERT INTO included (hash, block, seq) VALUES (?, ?, ?)');
     this.#insertBlock = this.#database.prepare(
       'INSERT INTO blocks (number, hash, time_ms, transfers) VALUES (?, ?, ?, ?)',
     );
@@ -64,9 +70,29 @@ export class DevchainStore {
   /** Appends an accepted operation of the block with number `block`. */
   appendOperation(operation: Operation, hash: string, block: number): void {
     this.#transaction(() => {
-      this.#append({ kind: 'operation', operation });
-      this.#insertOperation.run(hash, block);
+      const seq = this.#append({ kind: 'operation', operation });
+      this.#insertOperation.run(hash, block, seq);
     });
+  }
+
+  /** Appends what a test makes go wrong. */
+  appendFaults(faults: DevchainFaults): void {
+    this.#transaction(() => void this.#append({ kind: 'faults', faults }));
+  }
+
+  /** Drops everything after block `to` except the log, which tells of it. Returns the operations that are in no block now. */
+  appendReorg(to: number): Operation[] {
+    const rows = this.#database
+      .prepare('SELECT entry FROM log WHERE seq IN (SELECT seq FROM included WHERE block > ?) ORDER BY seq')
+      .all(to) as unknown as Array<{ entry: string }>;
+    this.#transaction(() => {
+      this.#append({ kind: 'reorg', to });
+      for (const table of ['included', 'snapshots']) {
+        this.#database.prepare(`DELETE FROM ${table} WHERE block > ?`).run(to);
+      }
+      this.#database.prepare('DELETE FROM blocks WHERE number > ?').run(to);
+    });
+    return rows.map(({ entry }) => (JSON.parse(entry) as Extract<LoggedEntry, { kind: 'operation' }>).operation);
   }
 
   /** Appends a seal, and now and then a snapshot. */
@@ -84,19 +110,14 @@ export class DevchainStore {
   }
 
   /**
-   * The oldest kept snapshot within the window before the newest block, so that replay restores every state that may be
-   * read by hash; null for a new file. Throws `INTERNAL` when it does not hash to what it says.
+   * The newest snapshot that is so old that replay from it restores every state that may be read by hash, else the
+   * genesis; null for a new file. Throws `INTERNAL` when it does not hash to what it says.
    */
   snapshot(from: 'window' | 'genesis' = 'window'): { state: ChainState; seq: number } | null {
-    const order = from === 'genesis' ? 'block = 0' : 'block > 0 OR (SELECT count(*) FROM snapshots) = 1';
-    const row = this.#database
-      .prepare(`SELECT seq, hash, state FROM snapshots WHERE ${order} ORDER BY block LIMIT 1`)
-      .get() as { seq: number; hash: string; state: string } | undefined;
-    if (row === undefined) return null;
-    const state = decodeState(row.state);
-    if (stateHash(state) !== row.hash)
-      throw new CeliumError('INTERNAL', 'the devchain snapshot is damaged: restore its state folder');
-    return { state, seq: row.seq };
+    const genesis = this.#snapshotAt(0);
+    if (genesis === null || from === 'genesis') return genesis;
+    const head = this.#database.prepare('SELECT max(number) AS number FROM blocks').get() as { number: number };
+    return this.#snapshotAt(head.number - genesis.state.genesis.stateWindowBlocks) ?? genesis;
   }
 
   /** Log entries after `seq`, in order. */
@@ -131,7 +152,7 @@ export class DevchainStore {
 
   /** The number of the block that an operation went into (the open one, at first), or null. */
   blockOfOperation(hash: string): number | null {
-    const row = this.#database.prepare('SELECT block FROM operations WHERE hash = ?').get(hash) as
+    const row = this.#database.prepare('SELECT block FROM included WHERE hash = ?').get(hash) as
       | { block: number }
       | undefined;
     return row?.block ?? null;
@@ -142,8 +163,19 @@ export class DevchainStore {
     this.#database.close();
   }
 
-  #append(entry: LoggedEntry): void {
-    this.#insertLog.run(canonicalJson(entry));
+  #snapshotAt(block: number): { state: ChainState; seq: number } | null {
+    const row = this.#database
+      .prepare('SELECT seq, hash, state FROM snapshots WHERE block <= ? ORDER BY block DESC LIMIT 1')
+      .get(block) as { seq: number; hash: string; state: string } | undefined;
+    if (row === undefined) return null;
+    const state = decodeState(row.state);
+    if (stateHash(state) !== row.hash)
+      throw new CeliumError('INTERNAL', 'the devchain snapshot is damaged: restore its state folder');
+    return { state, seq: row.seq };
+  }
+
+  #append(entry: LoggedEntry): number {
+    return Number(this.#insertLog.run(canonicalJson(entry)).lastInsertRowid);
   }
 
   #writeBlock({ block, transfers }: BlockRecord): void {

@@ -1,5 +1,8 @@
 /** The devchain's state as a `SubnetChain` reader sees it. */
-import type { Neuron, SubnetParams } from '../subnet-chain.ts';
+import { commitDigest } from '../commit-reveal/weights-payload.ts';
+import { fromHex } from '../keys/bytes.ts';
+import type { Ss58 } from '../keys/ss58.ts';
+import type { AnchoredLogHead, Neuron, PendingWeights, SubnetParams } from '../subnet-chain.ts';
 import { stakeOf, type ChainState } from './state.ts';
 
 /** Hyperparameters and owner. */
@@ -19,8 +22,10 @@ export function viewSubnet(state: ChainState): SubnetParams {
     stakeThreshold: genesis.stakeThreshold,
     servingRateLimitBlocks: genesis.servingRateLimitBlocks,
     activityCutoffBlocks: genesis.activityCutoffBlocks,
-    commitReveal: { enabled: false, version: 4, revealPeriodEpochs: 1 },
+    commitReveal: { enabled: genesis.commitReveal, version: 4, revealPeriodEpochs: genesis.revealPeriodEpochs },
     burnMode: genesis.burnMode,
+    minerBurned: 0,
+    alphaOut: state.pool.alphaOut,
     registrationCost: state.registrationCost,
     existentialDeposit: genesis.existentialDeposit,
   };
@@ -47,4 +52,23 @@ export function viewNeurons(state: ChainState): Neuron[] {
       ...(neuron.axon === undefined ? {} : { axon: neuron.axon }),
     };
   });
+}
+
+/** What a hotkey has committed and not revealed, oldest first. */
+export function viewPending(state: ChainState, hotkey: Ss58): PendingWeights[] {
+  return state.commits
+    .filter((one) => one.hotkey === hotkey)
+    .map(({ mode, epoch, block, commit, round }) => ({
+      mode,
+      epoch,
+      block,
+      digest: mode === 'hashed' ? commit : commitDigest(fromHex(commit) ?? new Uint8Array()),
+      ...(mode === 'timelocked' ? { revealRound: round } : {}),
+    }));
+}
+
+/** The log head that a hotkey has anchored, if any. */
+export function viewAnchor(state: ChainState, hotkey: Ss58): AnchoredLogHead | null {
+  const anchor = state.anchors[hotkey];
+  return anchor === undefined ? null : { height: anchor.height, hash: anchor.hash, block: anchor.block };
 }
