@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { FakeAgent } from '../testing/fake-agent.ts';
 import { FakeValidator, type Deed } from '../testing/fake-validator.ts';
 import { PATIENCE } from '../testing/patience.ts';
+import { renting } from '../testing/renting.ts';
 import { TestMarket, type Renter } from '../testing/test-market.ts';
 
 let market: TestMarket;
@@ -48,20 +49,9 @@ const signs =
 const silent: Deed = () => new Promise(() => undefined);
 const FAILED = { verdict: 'fail' as const, reason: { code: 'LATE', message: 'the answer came too late' } };
 
-const rent = async (more: object = {}) =>
-  (await market.call('createRental', { key: renter.key, body: { offerId: offer.offerId, ...more } })).body;
-const read = async (rentalId: string, waitFor?: 'starting' | 'running' | 'ended') =>
-  (
-    await market.call('getRental', {
-      key: renter.key,
-      params: { rentalId },
-      query: waitFor === undefined ? {} : { waitFor, waitMs: '15000' },
-    })
-  ).body;
+const { rent, read, stop, freeUnits, expectLedgerInOrder } = renting(() => ({ market, renter, offer }));
 const verdictOf = async (rentalId: string) => (await read(rentalId)).check?.verdict;
 const requestsTo = (agent: FakeAgent) => agent.frames.filter(({ type }) => type === 'lease-request').length;
-const expectLedgerInOrder = async () =>
-  expect((await market.operator('auditLedger')).body).toMatchObject({ ledgerSumMicroUsd: '0', violations: [] });
 
 test('a fresh receipt costs the renter no waiting: nobody is asked', async () => {
   const validator = await addValidator(signs());
@@ -230,9 +220,9 @@ test('a stop while the machine is checked ends the rental at once, unbilled', as
   const validator = await addValidator(silent);
   const { rentalId } = await rent();
   await expect.poll(() => validator.asks.length, PATIENCE).toBe(1);
-  const stopped = await market.call('stopRental', { key: renter.key, params: { rentalId } });
+  const stopped = await stop(rentalId);
   expect(stopped.body).toMatchObject({ state: 'ended', endReason: 'renter-stopped', heldMicroUsd: '0' });
-  expect((await market.call('getOffer', { params: { offerId: offer.offerId } })).body.freeUnits).toBe(1);
+  expect(await freeUnits()).toBe(1);
   await expectLedgerInOrder();
 });
 

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TestMarket, type Renter } from '../testing/test-market.ts';
 import type { FakeAgent } from '../testing/fake-agent.ts';
 import { PATIENCE } from '../testing/patience.ts';
+import { renting } from '../testing/renting.ts';
 
 let market: TestMarket;
 let renter: Renter;
@@ -16,23 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => market.close());
 
-const read = async (rentalId: string, waitFor?: 'starting' | 'running' | 'ended') =>
-  (
-    await market.call('getRental', {
-      key: renter.key,
-      params: { rentalId },
-      query: waitFor === undefined ? {} : { waitFor, waitMs: '15000' },
-    })
-  ).body;
-const rent = async (): Promise<string> => {
-  const { body } = await market.call('createRental', { key: renter.key, body: { offerId: offer.offerId } });
-  return body.rentalId;
-};
-const stop = (rentalId: string) => market.call('stopRental', { key: renter.key, params: { rentalId } });
-const bill = async (rentalId: string) => (await market.call('getBill', { key: renter.key, params: { rentalId } })).body;
-/** The last word about the money after every test. */
-const expectLedgerInOrder = async () =>
-  expect((await market.operator('auditLedger')).body).toMatchObject({ ledgerSumMicroUsd: '0', violations: [] });
+const { rent, read, stop, bill, expectLedgerInOrder } = renting(() => ({ market, renter, offer }));
 
 test('a restart in the middle of a rental loses nothing: the same lease runs on and is billed as one', async () => {
   const { rental, grant } = await market.run(renter, offer);
@@ -96,7 +81,7 @@ test('a market that comes back sends a request that was committed and not sent',
     .toBe(false);
   const provider = offer.agent.provider;
   const agent = await market.connectAgent({ provider });
-  const rentalId = await rent();
+  const { rentalId } = await rent();
   await market.stop();
   await market.open();
   const again = await market.connectAgent({ provider });
@@ -127,7 +112,7 @@ test('a rent at one replica reaches an agent at another at once, and who waits t
   const replica = await market.openReplica();
   const agent = await market.connectAgent({ provider: offer.agent.provider, url: replica.url });
   expect((await offer.agent.closed()).reason).toMatch(/^CONFLICT/);
-  const rentalId = await rent();
+  const { rentalId } = await rent();
   const { request } = await agent.expect('lease-request');
   const waiting = read(rentalId, 'running');
   const grant = await agent.grant(request);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { SSH_KEY, TestMarket, type Renter } from '../testing/test-market.ts';
 import type { FakeAgent } from '../testing/fake-agent.ts';
 import { PATIENCE } from '../testing/patience.ts';
+import { renting } from '../testing/renting.ts';
 
 let market: TestMarket;
 let renter: Renter;
@@ -18,29 +19,11 @@ beforeEach(async () => {
 });
 afterAll(() => market.close());
 
-const read = async (rentalId: string, waitFor?: 'starting' | 'running' | 'ended') =>
-  (
-    await market.call('getRental', {
-      key: renter.key,
-      params: { rentalId },
-      query: waitFor === undefined ? {} : { waitFor, waitMs: '15000' },
-    })
-  ).body;
-const rent = async (): Promise<string> => {
-  const { body } = await market.call('createRental', { key: renter.key, body: { offerId: offer.offerId } });
-  return body.rentalId;
-};
-const balance = async () => (await market.call('getBalance', { key: renter.key })).body;
-const stop = (rentalId: string) => market.call('stopRental', { key: renter.key, params: { rentalId } });
-const bill = async (rentalId: string) => (await market.call('getBill', { key: renter.key, params: { rentalId } })).body;
-const freeUnits = async () => (await market.call('getOffer', { params: { offerId: offer.offerId } })).body.freeUnits;
-/** The last word about the money after every test. */
-const expectLedgerInOrder = async () =>
-  expect((await market.operator('auditLedger')).body).toMatchObject({ ledgerSumMicroUsd: '0', violations: [] });
+const { rent, read, stop, bill, balance, freeUnits, expectLedgerInOrder } = renting(() => ({ market, renter, offer }));
 
 describe('before the pod runs', () => {
   test('a refusal of the agent releases units and hold, and the renter reads its reason', async () => {
-    const rentalId = await rent();
+    const { rentalId } = await rent();
     const { request } = await offer.agent.expect('lease-request');
     await offer.agent.refuse(request, 'UNITS_BUSY', 'another market holds the unit');
     expect(await read(rentalId, 'ended')).toMatchObject({
@@ -67,7 +50,7 @@ describe('before the pod runs', () => {
   });
 
   test('an agent that stays silent loses the rental, and a grant that comes later is stopped', async () => {
-    const rentalId = await rent();
+    const { rentalId } = await rent();
     const { request } = await offer.agent.expect('lease-request');
     market.clock.advance(21_000);
     expect(await read(rentalId, 'ended')).toMatchObject({
@@ -82,7 +65,7 @@ describe('before the pod runs', () => {
   });
 
   test('a grant for another request, other units or another authority is no grant', async () => {
-    const rentalId = await rent();
+    const { rentalId } = await rent();
     const { request } = await offer.agent.expect('lease-request');
     await offer.agent.grant(request, { requestHash: 'a'.repeat(64) });
     const ended = await read(rentalId, 'ended');
@@ -91,7 +74,7 @@ describe('before the pod runs', () => {
   });
 
   test('a grant that another key signed closes the socket and changes nothing', async () => {
-    const rentalId = await rent();
+    const { rentalId } = await rent();
     const { request } = await offer.agent.expect('lease-request');
     const own = await offer.agent.grant(request, { requestHash: request.body.podDigest });
     const forged = await signDocument('grant', own.body, keyFromUri('//thief'));
@@ -102,7 +85,7 @@ describe('before the pod runs', () => {
   });
 
   test('a pod that cannot start ends the rental with the reason and costs nothing', async () => {
-    const rentalId = await rent();
+    const { rentalId } = await rent();
     const { request } = await offer.agent.expect('lease-request');
     const grant = await offer.agent.grant(request);
     offer.agent.say(offer.agent.status(grant, 'pulling', 0, { detail: 'the image is fetched' }));
@@ -116,7 +99,7 @@ describe('before the pod runs', () => {
 
   test('a pod that the market cannot reach does not run, and does not cost', async () => {
     market.probeAnswer = { ok: false, reason: 'host-key-mismatch', detail: 'the host key is not the one of the grant' };
-    const rentalId = await rent();
+    const { rentalId } = await rent();
     const { request } = await offer.agent.expect('lease-request');
     const grant = await offer.agent.grant(request);
     offer.agent.say(offer.agent.status(grant, 'ready', 0));
@@ -129,7 +112,7 @@ describe('before the pod runs', () => {
   });
 
   test('a grant signed again with other ports is taken, one with another host key is not', async () => {
-    const rentalId = await rent();
+    const { rentalId } = await rent();
     const { request } = await offer.agent.expect('lease-request');
     const first = await offer.agent.grant(request);
     await read(rentalId, 'starting');
@@ -142,7 +125,7 @@ describe('before the pod runs', () => {
   });
 
   test('a stop before the grant is taken, and the late grant is stopped too', async () => {
-    const rentalId = await rent();
+    const { rentalId } = await rent();
     const { request } = await offer.agent.expect('lease-request');
     expect((await stop(rentalId)).body.state).toBe('stopping');
     const grant = await offer.agent.grant(request);
