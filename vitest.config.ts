@@ -15,7 +15,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{packages,apps,tools,bench}/**/*.test.ts', 'tests/attacks/**/*.test.ts'],
+          include: ['{packages,apps,tools,bench}/**/*.test.ts', 'tests/{attacks,economy}/**/*.test.ts'],
           exclude: ['**/node_modules/**'],
           globalSetup: [databaseSetup],
           // Half of these tests wait for Docker, PostgreSQL or a program: two files at a time keep two cores busy.
@@ -28,7 +28,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['tests/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'tests/attacks/**'],
+          exclude: ['**/node_modules/**', 'tests/{attacks,economy}/**'],
           globalSetup: [databaseSetup],
           // Most of the time these wait for programs to start and end, too.
           maxWorkers: 2,

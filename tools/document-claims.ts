@@ -69,7 +69,7 @@ export function faultOfCommand(line: string): string | null {
   return words.length === 1 ? null : faultOfCelium(words.slice(1));
 }
 
-const TEST_STAGES = ['setup', 'check', 'unit', 'e2e'];
+const TEST_STAGES = ['setup', 'check', 'unit', 'e2e', 'attacks', 'economy'];
 
 function faultOfCelium(words: string[]): string | null {
   // The entry itself runs the tests; everything else is a command of the CLI.

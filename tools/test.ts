@@ -1,4 +1,4 @@
-/** `./celium test`: set-up, checks, unit tests, end-to-end tests, quick attacks; its very last line is `N passed, N failed`. */
+/** `./celium test`: set-up, checks, unit tests, end-to-end tests, quick attacks, quick economy; its very last line is `N passed, N failed`. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,12 +10,13 @@ const SETUP_TIMEOUT_MS = 8 * 60_000;
 const UNIT_TIMEOUT_MS = 20 * 60_000;
 const E2E_TIMEOUT_MS = 25 * 60_000;
 const ATTACKS_TIMEOUT_MS = 8 * 60_000;
+const ECONOMY_TIMEOUT_MS = 5 * 60_000;
 
-const stages = ['setup', 'check', 'unit', 'e2e', 'attacks'] as const;
+const stages = ['setup', 'check', 'unit', 'e2e', 'attacks', 'economy'] as const;
 const usage = `usage: ./celium test [${stages.join('|')}]...
 
-  Without arguments all five stages run: Docker Engine and base image, checks, unit tests, end-to-end tests, and the
-  quick run of the attack suite (npm run attacks -- --quick).
+  Without arguments all six stages run: Docker Engine and base image, checks, unit tests, end-to-end tests, and the
+  quick runs of the attack suite (npm run attacks -- --quick) and of the economy (npm run economy -- --quick).
 `;
 
 process.exitCode = await main(process.argv.slice(2));
@@ -40,7 +41,8 @@ async function main(args: string[]): Promise<number> {
     }
     if (wanted.includes('unit')) add(await runTests('unit', UNIT_TIMEOUT_MS));
     if (wanted.includes('e2e')) add(await runTests('e2e', E2E_TIMEOUT_MS));
-    if (wanted.includes('attacks')) add(await playAttacks());
+    if (wanted.includes('attacks')) add(await playSuite('attacks', ATTACKS_TIMEOUT_MS));
+    if (wanted.includes('economy')) add(await playSuite('economy', ECONOMY_TIMEOUT_MS));
   }
   process.stdout.write(`whole run: ${((performance.now() - startedMs) / 1000).toFixed(0)} s\n`);
   process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
@@ -58,12 +60,12 @@ async function setUp(): Promise<Counts> {
   return outcome.ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
 
-/** Real cheats, few of each: one test, which fails when a target is missed or an honest machine is refused. */
-async function playAttacks(): Promise<Counts> {
+/** A quick run of a suite, real cheats or the economy: one test, which fails when a target is missed or an honest machine is refused. */
+async function playSuite(name: 'attacks' | 'economy', timeoutMs: number): Promise<Counts> {
   const outcome = await runStep({
-    name: 'attacks',
-    argv: [process.execPath, join(checkout, 'tests/attacks/main.ts'), '--quick'],
-    timeoutMs: ATTACKS_TIMEOUT_MS,
+    name,
+    argv: [process.execPath, join(checkout, `tests/${name}/main.ts`), '--quick'],
+    timeoutMs,
     live: true,
   });
   printOutcome(outcome, true);

@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest';
 import {
   countDemand,
   owedRentalShares,
+  type CountedDemand,
+  type DemandInput,
   type FeeBurn,
   type HoursKind,
   type MarketStatement,
@@ -35,8 +37,14 @@ const burn = (microUsd: bigint, changes: Partial<FeeBurn> = {}): FeeBurn => ({
   finalised: true,
   ...changes,
 });
+const verified = [
+  { machineKey: 'm1', gpuClass: 'H200', units: 8n },
+  { machineKey: 'm2', gpuClass: 'RTX4090', units: 8n },
+];
+const count = (statements: MarketStatement[], burns: FeeBurn[], policy: DemandInput['policy'] = CASH): CountedDemand =>
+  countDemand({ statements, burns, verified, periodMs: 3_600_000n, referenceMicroUsdPerHour: references, policy });
 const counted = (lines: StatementLine[], burns: FeeBurn[], policy: typeof CASH | typeof EMISSION = CASH): bigint =>
-  countDemand([statement(lines)], burns, references, policy).countedMicroUsd.get('H200') ?? 0n;
+  count([statement(lines)], burns, policy).countedMicroUsd.get('H200') ?? 0n;
 
 describe('an hour counts', () => {
   test('in full when it was paid at the reference price and its fee was burned', () => {
@@ -44,7 +52,7 @@ describe('an hour counts', () => {
   });
 
   test.each(['free', 'promotional', 'decoy', 'allowance'] as const)('for nothing when it was %s', (kind: HoursKind) => {
-    const { lines } = countDemand([statement([line({ kind })])], [burn(USD)], references, CASH);
+    const { lines } = count([statement([line({ kind })])], [burn(USD)], CASH);
     expect(lines[0]).toMatchObject({ countedMicroUsd: 0n, reasons: ['not paid'] });
   });
 
@@ -60,14 +68,31 @@ describe('an hour counts', () => {
   });
 
   test('only in a class that the policy names', () => {
-    const { lines } = countDemand([statement([line({ gpuClass: 'T4' })])], [burn(USD)], references, CASH);
+    const { lines } = count([statement([line({ gpuClass: 'T4' })])], [burn(USD)], CASH);
     expect(lines[0]).toMatchObject({ countedMicroUsd: 0n, reasons: ['class not in the policy'] });
+  });
+});
+
+describe('a market cannot move its revenue', () => {
+  test('to a class that the machine has no proof of', () => {
+    const { lines } = count([statement([line({ machineKey: 'm2' })])], [burn(200_000n)]);
+    expect(lines[0]).toMatchObject({ countedMicroUsd: 0n, reasons: ['not a verified machine of this class'] });
+  });
+
+  test('to hours that a machine does not have, in one statement or in several', () => {
+    const full = line({ unitMs: 6n * 3_600_000n, settledMicroUsd: 12n * USD });
+    const both = [statement([full]), { ...statement([full], 'root-2'), market: 'other' }];
+    const burns = [burn(1_200_000n), burn(1_200_000n, { eventIndex: 1, statementRoot: 'root-2' })];
+    const demand = count(both, burns);
+    expect(demand.lines.map(({ countedMicroUsd }) => countedMicroUsd)).toEqual([12n * USD, 4n * USD]);
+    expect(demand.lines[1]!.reasons).toEqual(['more hours than the machine has']);
+    expect(count(both.toReversed(), burns).lines).toEqual(demand.lines);
   });
 });
 
 describe('a burn counts', () => {
   test('in part for part of the fee, on every line alike', () => {
-    const { lines } = countDemand([statement([line(), line({ rentalId: 'r2' })])], [burn(100_000n)], references, CASH);
+    const { lines } = count([statement([line(), line({ rentalId: 'r2' })])], [burn(100_000n)], CASH);
     expect(lines.map((own) => own.countedMicroUsd)).toEqual([500_000n, 500_000n]);
     expect(lines[0]!.reasons).toEqual(['fee not burned']);
   });
@@ -76,7 +101,7 @@ describe('a burn counts', () => {
     expect(counted([line()], [burn(200_000n, { finalised: false })])).toBe(0n);
     expect(counted([line()], [burn(200_000n, { statementRoot: 'root-2' })])).toBe(0n);
     expect(counted([line()], [])).toBe(0n);
-    const demand = countDemand([statement([line()])], [burn(100_000n), burn(100_000n)], references, CASH);
+    const demand = count([statement([line()])], [burn(100_000n), burn(100_000n)], CASH);
     expect(demand.countedMicroUsd.get('H200')).toBe(1n * USD);
     expect(demand.repeated).toEqual(['burn b1-0']);
     const two = [burn(100_000n), burn(100_000n, { eventIndex: 1 })];
@@ -91,13 +116,13 @@ describe('a burn counts', () => {
 
 test('a statement that is given twice counts once', () => {
   const twice = [statement([line()]), statement([line()])];
-  const demand = countDemand(twice, [burn(200_000n)], references, CASH);
+  const demand = count(twice, [burn(200_000n)], CASH);
   expect(demand.countedMicroUsd.get('H200')).toBe(2n * USD);
   expect(demand.repeated).toEqual(['statement root-1']);
 });
 
 test('a fee of nothing makes no demand', () => {
-  expect(countDemand([statement([line()])], [burn(USD)], references, { ...CASH, feePpm: 0n }).lines[0]).toMatchObject({
+  expect(count([statement([line()])], [burn(USD)], { ...CASH, feePpm: 0n }).lines[0]).toMatchObject({
     countedMicroUsd: 0n,
   });
 });
@@ -117,7 +142,7 @@ test('whatever a market states, what counts is at most what was burned over the 
   fc.assert(
     fc.property(lines, amount, fc.constantFrom(CASH, EMISSION), (given, burned, policy) => {
       const own = given.map((changes, i) => line({ ...changes, kind: changes.kind as HoursKind, rentalId: `r${i}` }));
-      const demand = countDemand([statement(own)], [burn(burned)], references, policy);
+      const demand = count([statement(own)], [burn(burned)], policy);
       const total = [...demand.countedMicroUsd.values()].reduce((sum, value) => sum + value, 0n);
       const perDollar = policy.rentalShare === 'cash' ? policy.feePpm : 1_000_000n;
       expect(total * perDollar <= burned * 1_000_000n).toBe(true);
@@ -129,11 +154,6 @@ test('whatever a market states, what counts is at most what was burned over the 
 });
 
 test('from emission a machine is owed all but the fee of what was burned', () => {
-  const { lines } = countDemand(
-    [statement([line(), line({ rentalId: 'r2' })])],
-    [burn(4n * USD)],
-    references,
-    EMISSION,
-  );
+  const { lines } = count([statement([line(), line({ rentalId: 'r2' })])], [burn(4n * USD)], EMISSION);
   expect(owedRentalShares(lines, EMISSION)).toEqual([{ hotkey: 'one', machineKey: 'm1', owedMicroUsd: 3_600_000n }]);
 });

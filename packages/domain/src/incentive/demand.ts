@@ -48,6 +48,8 @@ export type NotCounted =
   | 'not paid'
   | 'refunded'
   | 'class not in the policy'
+  | 'not a verified machine of this class'
+  | 'more hours than the machine has'
   | 'above the reference price'
   | 'fee not burned'
   | 'nothing charged';
@@ -71,16 +73,31 @@ export interface CountedDemand {
   repeated: readonly string[];
 }
 
+/** Units that hold a valid proof, registered on the subnet or not: what a market says of machines counts only for these. */
+export interface VerifiedUnits {
+  machineKey: string;
+  gpuClass: string;
+  units: bigint;
+}
+
+/** What the demand of an epoch is counted from. */
+export interface DemandInput {
+  statements: readonly MarketStatement[];
+  burns: readonly FeeBurn[];
+  verified: readonly VerifiedUnits[];
+  /** The time that the statements tell of. */
+  periodMs: bigint;
+  referenceMicroUsdPerHour: ReadonlyMap<string, bigint>;
+  policy: Pick<IncentivePolicy, 'feePpm' | 'rentalShare'>;
+}
+
 /**
  * Counts the demand of an epoch. A market that burned too little has every line cut alike. Where the rental share is paid from emission, the whole
- * revenue has to be burned, not only the fee: else an owner of a market would have the cash back and the emission too.
+ * revenue has to be burned, not only the fee: else an owner of a market would have the cash back and the emission too. A class is what the machine's
+ * proofs say, and a machine sells no more hours than it has: else a market could move its honest revenue to the class of a friend.
  */
-export function countDemand(
-  statements: readonly MarketStatement[],
-  burns: readonly FeeBurn[],
-  referenceMicroUsdPerHour: ReadonlyMap<string, bigint>,
-  policy: Pick<IncentivePolicy, 'feePpm' | 'rentalShare'>,
-): CountedDemand {
+export function countDemand(input: DemandInput): CountedDemand {
+  const { statements, burns, verified, policy } = input;
   const repeated: string[] = [];
   const once = <T>(items: readonly T[], nameOf: (item: T) => string): T[] => {
     const seen = new Set<string>();
@@ -95,9 +112,16 @@ export function countDemand(
     if (burn.finalised && burn.microUsd > 0n)
       burned.set(burn.statementRoot, (burned.get(burn.statementRoot) ?? 0n) + burn.microUsd);
   }
+  const leftMs = new Map<string, bigint>();
+  for (const { machineKey, gpuClass, units } of verified) {
+    const key = `${machineKey} ${gpuClass}`;
+    leftMs.set(key, (leftMs.get(key) ?? 0n) + units * input.periodMs);
+  }
   const burnPpm = policy.rentalShare === 'emission' ? PPM : policy.feePpm;
-  const lines = once(statements, ({ root }) => `statement ${root}`).flatMap((statement) =>
-    countStatement(statement, burned.get(statement.root) ?? 0n, burnPpm, referenceMicroUsdPerHour),
+  // By root, so that the order in which statements arrive decides nothing.
+  const ordered = once(statements, ({ root }) => `statement ${root}`).toSorted((a, b) => (a.root < b.root ? -1 : 1));
+  const lines = ordered.flatMap((statement) =>
+    countStatement(statement, burned.get(statement.root) ?? 0n, burnPpm, leftMs, input),
   );
   const countedMicroUsd = new Map<string, bigint>();
   for (const line of lines)
@@ -109,7 +133,8 @@ function countStatement(
   statement: MarketStatement,
   burnedMicroUsd: bigint,
   burnPpm: bigint,
-  references: ReadonlyMap<string, bigint>,
+  leftMs: Map<string, bigint>,
+  { referenceMicroUsdPerHour }: DemandInput,
 ): CountedLine[] {
   const eligible = statement.lines.map(eligibleMicroUsd);
   const required = eligible.reduce((total, amount) => total + amount, 0n) * burnPpm;
@@ -118,8 +143,12 @@ function countStatement(
   return statement.lines.map((line, i): CountedLine => {
     const whole = eligible[i]!;
     const coveredMicroUsd = required === 0n ? 0n : available >= required ? whole : (whole * available) / required;
-    const price = references.get(line.gpuClass);
-    const atReference = price === undefined ? 0n : (line.unitMs * price) / 3_600_000n;
+    const key = `${line.machineKey} ${line.gpuClass}`;
+    const left = leftMs.get(key);
+    const unitMs = whole === 0n ? 0n : lesser(line.unitMs, left ?? 0n);
+    if (left !== undefined) leftMs.set(key, left - unitMs);
+    const price = referenceMicroUsdPerHour.get(line.gpuClass);
+    const atReference = price === undefined ? 0n : (unitMs * price) / 3_600_000n;
     const countedMicroUsd = lesser(coveredMicroUsd, atReference);
     const reasons: NotCounted[] = [];
     if (line.kind !== 'paid') reasons.push('not paid');
@@ -127,6 +156,8 @@ function countStatement(
     else {
       if (line.refundedMicroUsd > 0n) reasons.push('refunded');
       if (price === undefined) reasons.push('class not in the policy');
+      else if (left === undefined) reasons.push('not a verified machine of this class');
+      else if (unitMs < line.unitMs && whole > 0n) reasons.push('more hours than the machine has');
       else if (coveredMicroUsd > atReference) reasons.push('above the reference price');
       if (coveredMicroUsd < whole) reasons.push('fee not burned');
     }
