@@ -6,6 +6,7 @@ import {
   DIGEST_BYTES,
   DIGESTS_PER_MERKLE_LEAF,
   merklePath,
+  type ProverError,
   type StepKind,
 } from '@celium/proof';
 
@@ -29,13 +30,34 @@ export interface Device {
   fill(sizes: ChallengeSizes, seed: Uint8Array): Promise<void>;
   /** Does one step of the chain over the filled memory; `q` is the 32-byte chain value before it. */
   runStep(kind: StepKind, q: Uint8Array): Promise<StepAnswers>;
+  /** Left out where this hardware cannot be one of a pair. */
+  readonly pairs?: PairSide<StepAnswers>;
   close(): Promise<void>;
+}
+
+/** The other memory of a pair. */
+export interface PeerMemory {
+  /** Lowercase hex; what the device that shares it was given. */
+  token: string;
+  leaves: number;
+  /** Answers of one step of the pair's chain. */
+  answers: number;
+}
+
+/** What a device does as one of a pair. */
+export interface PairSide<Answers> {
+  /** Lets the device that is given this token reach the filled memory, until `close`. Throws `DeviceRefusal` where that cannot be. */
+  share(token: string): Promise<void>;
+  /** Reaches the memory that another device of this pod shares. Throws `DeviceRefusal` where that cannot be. */
+  reach(peer: PeerMemory): Promise<void>;
+  /** Does one step of the pair's chain over the own memory and the one that was reached. */
+  runStep(q: Uint8Array): Promise<Answers>;
 }
 
 /** Why a device cannot take a challenge; the validator is told. */
 export class DeviceRefusal extends Error {
-  readonly error: 'out-of-memory' | 'refused-challenge';
-  constructor(error: 'out-of-memory' | 'refused-challenge', message: string, options?: ErrorOptions) {
+  readonly error: Exclude<ProverError, 'device-fault'>;
+  constructor(error: Exclude<ProverError, 'device-fault'>, message: string, options?: ErrorOptions) {
     super(message, options);
     this.error = error;
   }
@@ -47,27 +69,31 @@ export interface DigestSource {
   fill(sizes: ChallengeSizes, seed: Uint8Array): Promise<void>;
   /** All digests of one step, 8 bytes per answer, in order. */
   digests(kind: StepKind, q: Uint8Array): Promise<Uint8Array>;
+  readonly pairs?: PairSide<Uint8Array>;
   close(): Promise<void>;
 }
 
 /** A device over a source of digests: keeps every step's digests and builds the trees. */
 export function treeDevice(source: DigestSource): Device {
+  const { pairs } = source;
   return {
     name: source.name,
     fill: (sizes, seed) => source.fill(sizes, seed),
+    runStep: async (kind, q) => committed(await source.digests(kind, q)),
+    ...(pairs === undefined ? {} : { pairs: { ...pairs, runStep: async (q) => committed(await pairs.runStep(q)) } }),
     close: () => source.close(),
-    async runStep(kind, q) {
-      const digests = await source.digests(kind, q);
-      const tree = buildTree(digests);
-      return {
-        root: tree.root,
-        async open(index) {
-          if (index < 0 || index * DIGEST_BYTES >= digests.length) throw new RangeError(`no answer ${index}`);
-          const leaf = Math.floor(index / DIGESTS_PER_MERKLE_LEAF);
-          const leafBytes = DIGEST_BYTES * DIGESTS_PER_MERKLE_LEAF;
-          return { digests: digests.slice(leaf * leafBytes, (leaf + 1) * leafBytes), path: merklePath(tree, leaf) };
-        },
-      };
+  };
+}
+
+function committed(digests: Uint8Array): StepAnswers {
+  const tree = buildTree(digests);
+  return {
+    root: tree.root,
+    async open(index) {
+      if (index < 0 || index * DIGEST_BYTES >= digests.length) throw new RangeError(`no answer ${index}`);
+      const leaf = Math.floor(index / DIGESTS_PER_MERKLE_LEAF);
+      const leafBytes = DIGEST_BYTES * DIGESTS_PER_MERKLE_LEAF;
+      return { digests: digests.slice(leaf * leafBytes, (leaf + 1) * leafBytes), path: merklePath(tree, leaf) };
     },
   };
 }

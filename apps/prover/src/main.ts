@@ -22,6 +22,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (args.length === 0) {
     setTimeout(() => process.exit(1), MAX_SESSION_MS).unref();
     const end = await serveSession(terminalStream(process.stdin, process.stdout), treeDevice(source));
+    await source.close();
     return end === 'failed' ? 1 : 0;
   }
   if (args.length === 1 && args[0] === '--machine') return runMachineSession(import.meta.url);

@@ -5,14 +5,17 @@ import {
   encodeProverFrame,
   lineReader,
   nextChainValue,
+  type PairRequest,
   parseValidatorFrame,
   type ProverFrame,
   PROTOCOL_VERSION,
   type Sample,
   startChain,
+  startPairChain,
+  toHex,
   type ValidatorFrame,
 } from '@celium/proof';
-import { type Device, DeviceRefusal, type StepAnswers } from './device.ts';
+import { type Device, DeviceRefusal, type PairSide, type StepAnswers } from './device.ts';
 
 /** The stream to the validator. */
 export interface ProverStream {
@@ -33,6 +36,7 @@ export function serveSession(stream: ProverStream, device: Device): Promise<Sess
   const send = (frame: ProverFrame): void => stream.write(encodeLine('prover', encodeProverFrame(frame)));
   let work: Promise<void> = Promise.resolve();
   let challenge: { sizes: ChallengeSizes; seed: Uint8Array } | null = null;
+  let pair: PairRequest | null = null;
   let answers: StepAnswers[] = [];
   let opened = 0;
 
@@ -43,7 +47,18 @@ export function serveSession(stream: ProverStream, device: Device): Promise<Sess
         await device.fill(frame.sizes, frame.seed);
         send({ type: 'filled' });
       } else if (frame.type === 'start' && challenge !== null) {
-        answers = await runChain(device, challenge, frame.nonce, send);
+        answers =
+          pair === null
+            ? await runChain(device, challenge, frame.nonce, send)
+            : await runPairChain(device, challenge.seed, pair, frame.nonce, send);
+      } else if (frame.type === 'share' && challenge !== null) {
+        await pairSideOf(device).share(toHex(frame.token));
+        send({ type: 'shared' });
+      } else if (frame.type === 'pair' && challenge !== null) {
+        const { token, peerLeaves, answers: count } = frame;
+        await pairSideOf(device).reach({ token: toHex(token), leaves: peerLeaves, answers: count });
+        pair = frame;
+        send({ type: 'paired' });
       } else if (frame.type === 'open') {
         opened += frame.samples.length;
         if (opened > MAX_SAMPLES) throw new DeviceRefusal('refused-challenge', 'too many samples were asked for');
@@ -88,6 +103,30 @@ async function runChain(
       answers.push(step);
       q = nextChainValue(q, step.root);
     }
+  }
+  return answers;
+}
+
+function pairSideOf({ pairs }: Device): PairSide<StepAnswers> {
+  if (pairs === undefined) throw new DeviceRefusal('no-peer', 'this device cannot be one of a pair');
+  return pairs;
+}
+
+async function runPairChain(
+  device: Device,
+  seed: Uint8Array,
+  { peerSeed, steps }: PairRequest,
+  startNonce: Uint8Array,
+  send: (frame: ProverFrame) => void,
+): Promise<StepAnswers[]> {
+  const side = pairSideOf(device);
+  const answers: StepAnswers[] = [];
+  let q = startPairChain(seed, peerSeed, startNonce);
+  for (let step = 0; step < steps; step++) {
+    const done = await side.runStep(q);
+    send({ type: 'root', step, root: done.root });
+    answers.push(done);
+    q = nextChainValue(q, done.root);
   }
   return answers;
 }

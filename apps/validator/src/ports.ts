@@ -1,7 +1,14 @@
 /** Everything a validator's handlers take from outside, so that a simulator can run the real handlers: clock, randomness, network, shells, audits. */
 
 import type { LeaseStatus, ManifestMachine, Signed } from '@celium/contract';
-import type { AuditOutcome, ProofClock, ProofTranscript, ProofTransport } from '@celium/proof';
+import type {
+  AuditOutcome,
+  PairAudit,
+  PairTranscript,
+  ProofClock,
+  ProofTranscript,
+  ProofTransport,
+} from '@celium/proof';
 
 /** Time. `nowMs` of `ProofClock` is monotonic; `unixMs` is the wall clock, for documents and schedules only. */
 export interface ValidatorClock extends ProofClock {
@@ -86,6 +93,8 @@ export interface ShellPort {
 export interface AuditorPort {
   /** Recomputes every sampled answer; `cpuSeconds` is what that cost. */
   audit(transcript: ProofTranscript): Promise<{ outcome: AuditOutcome; cpuSeconds: number }>;
+  /** The same for a pair of units. */
+  auditPair(transcript: PairTranscript): Promise<{ outcome: PairAudit; cpuSeconds: number }>;
 }
 
 /** An answer over HTTP: its status and its body as JSON (null when it is none). */

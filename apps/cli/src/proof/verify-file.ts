@@ -17,6 +17,7 @@ import {
   type VerificationFile,
 } from '@celium/contract';
 import { checkClaim, parseTranscript, type ProofClaim, type ProofTranscript } from '@celium/proof';
+import { pairFindings } from './verify-pair.ts';
 
 /** The largest proof file that is read, in characters: a transcript has at most four million. */
 export const MAX_PROOF_FILE_CHARACTERS = 8_000_000;
@@ -110,6 +111,8 @@ export function verifyProofFile(file: ProofFile | VerificationFile): FileVerdict
   const checked = checkClaim(claim, parsed.transcript);
   const spent = process.cpuUsage(before);
   findings.push(...checked.findings);
+  if (!('verification' in file))
+    findings.push(...pairFindings(receipt as Receipt, file as ProofFile, parsed.transcript));
   return {
     ok: findings.every((finding) => finding.ok),
     kind: statement.kind,

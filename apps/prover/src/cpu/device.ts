@@ -1,15 +1,18 @@
 /** The CPU device: the proof's kernels in WASM SIMD over one shared memory, on as many worker threads as there are cores. */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { answerCount, type ChallengeSizes, DIGEST_BYTES, type StepKind } from '@celium/proof';
+import { answerCount, type ChallengeSizes, DIGEST_BYTES, LEAF_BYTES, type StepKind } from '@celium/proof';
 import { DeviceRefusal, type DigestSource } from '../device.ts';
 import { type CpuLayout, layOutMemory } from './layout.ts';
+import { type PairWork, reachPeer } from './pair.ts';
+import { shareCells, type SharedMemory } from './shared-file.ts';
 import type { WorkerReply, WorkerRequest } from './worker.ts';
 
 const WASM_PAGE_BYTES = 65536;
 const MAX_THREADS = 64;
 
 interface Loaded {
+  memory: WebAssembly.Memory;
   sizes: ChallengeSizes;
   layout: CpuLayout;
   bytes: Uint8Array<SharedArrayBuffer>;
@@ -32,6 +35,8 @@ export function defaultThreads(): number {
 export function cpuDigests({ workerUrl, threads = defaultThreads() }: CpuDeviceOptions): DigestSource {
   let workers: Worker[] = [];
   let loaded: Loaded | null = null;
+  let pair: PairWork | null = null;
+  const shared: SharedMemory[] = [];
 
   /** Gives every thread the same request and waits for all; the pieces of the task start at 0. */
   async function everyThread(requests: (thread: number) => WorkerRequest): Promise<void> {
@@ -50,7 +55,7 @@ export function cpuDigests({ workerUrl, threads = defaultThreads() }: CpuDeviceO
       const memory = shareMemory(layout.totalBytes);
       const buffer = memory.buffer as unknown as SharedArrayBuffer;
       const bytes = new Uint8Array(buffer);
-      loaded = { sizes, layout, bytes, counter: new Int32Array(buffer, layout.taskCounter, 1) };
+      loaded = { memory, sizes, layout, bytes, counter: new Int32Array(buffer, layout.taskCounter, 1) };
       bytes.set(seed, layout.seed);
       if (workers.length === 0) workers = Array.from({ length: threads }, () => new Worker(workerUrl));
       await everyThread((thread) => ({ task: 'set-up', memory, sizes, layout, thread }));
@@ -70,7 +75,27 @@ export function cpuDigests({ workerUrl, threads = defaultThreads() }: CpuDeviceO
       out.set(bytes.subarray(layout.digests, layout.digests + out.length));
       return out;
     },
+    pairs: {
+      async share(token) {
+        if (loaded === null) throw new Error('no memory was filled');
+        const { bytes, layout, sizes } = loaded;
+        const cells = bytes.subarray(layout.cells, layout.cells + sizes.memoryLeaves * LEAF_BYTES);
+        shared.push(shareCells(token, cells));
+      },
+      async reach(peer) {
+        if (loaded === null) throw new Error('no memory was filled');
+        pair?.close();
+        pair = reachPeer(loaded, peer);
+      },
+      async runStep(q) {
+        if (pair === null) throw new Error('no peer was reached');
+        return pair.digests(q);
+      },
+    },
     async close() {
+      pair?.close();
+      pair = null;
+      for (const one of shared.splice(0)) one.remove();
       const ending = workers;
       workers = [];
       loaded = null;

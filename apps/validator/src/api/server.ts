@@ -136,10 +136,13 @@ export function createApi(ports: ApiPorts): FastifyInstance {
         'NOT_FOUND',
         'The transcript of this receipt is not kept any more; newer receipts have theirs.',
       );
+    const { pair } = found.receipt.body;
+    const pairTranscript = pair === undefined ? null : ports.transcripts.read(pair.transcriptHash);
     return {
       form: PROOF_FILE_FORM,
       ...found,
       transcript: transcript === null ? null : (JSON.parse(transcript) as unknown),
+      ...(pairTranscript === null ? {} : { pairTranscript: JSON.parse(pairTranscript) as unknown }),
     };
   });
   app.post('/v1/verifications', { bodyLimit: MAX_ASK_BYTES }, (request, reply) => {

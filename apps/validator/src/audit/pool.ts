@@ -1,17 +1,24 @@
 /** Audits on worker threads, so that the event loop which reads the clock stays idle. A worker that dies fails its own job only. */
 
 import { Worker } from 'node:worker_threads';
-import type { AuditOutcome, ProofTranscript } from '@celium/proof';
+import type { AuditOutcome, PairAudit, PairTranscript, ProofTranscript } from '@celium/proof';
 import type { AuditorPort } from '../ports.ts';
+import type { AuditJob } from './worker.ts';
 
 /** The longest that one audit may take, and the most that may wait. */
 const AUDIT_TIMEOUT_MS = 120_000;
 const MAX_WAITING = 10_000;
 
+/** What a thread answers: the outcome is that of the kind that was asked for. */
+interface Audited {
+  outcome: AuditOutcome | PairAudit;
+  cpuSeconds: number;
+}
+
 interface Job {
   id: number;
-  transcript: ProofTranscript;
-  resolve(answer: { outcome: AuditOutcome; cpuSeconds: number }): void;
+  ask: AuditJob;
+  resolve(answer: Audited): void;
   reject(fault: Error): void;
 }
 
@@ -33,10 +40,18 @@ export class AuditPool implements AuditorPort {
   }
 
   audit(transcript: ProofTranscript): Promise<{ outcome: AuditOutcome; cpuSeconds: number }> {
+    return this.#ask({ transcript }) as Promise<{ outcome: AuditOutcome; cpuSeconds: number }>;
+  }
+
+  auditPair(pair: PairTranscript): Promise<{ outcome: PairAudit; cpuSeconds: number }> {
+    return this.#ask({ pair }) as Promise<{ outcome: PairAudit; cpuSeconds: number }>;
+  }
+
+  #ask(ask: AuditJob): Promise<Audited> {
     if (this.#closed) return Promise.reject(new Error('the audit pool is closed'));
     if (this.#waiting.length >= MAX_WAITING) return Promise.reject(new Error(`more than ${MAX_WAITING} audits wait`));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ id: this.#nextId++, transcript, resolve, reject });
+      this.#waiting.push({ id: this.#nextId++, ask, resolve, reject });
       this.#assign();
     });
   }
@@ -65,7 +80,7 @@ export class AuditPool implements AuditorPort {
         AUDIT_TIMEOUT_MS,
       );
       try {
-        slot.worker.postMessage({ id: job.id, transcript: job.transcript });
+        slot.worker.postMessage({ id: job.id, ask: job.ask });
       } catch (cause) {
         void this.#drop(slot, new Error('a transcript is no plain data', { cause }));
       }
@@ -75,7 +90,7 @@ export class AuditPool implements AuditorPort {
   #startWorker(slot: Slot): Worker {
     const worker = new Worker(new URL('./worker.ts', import.meta.url));
     worker.unref();
-    worker.on('message', (answer: { id: number; outcome: AuditOutcome; cpuSeconds: number }) => {
+    worker.on('message', (answer: Audited & { id: number }) => {
       if (slot.worker !== worker || slot.job?.id !== answer.id) return;
       clearTimeout(slot.timer);
       const { job } = slot;

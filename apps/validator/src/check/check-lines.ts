@@ -1,7 +1,7 @@
 /** What is said of a check: one line per receipt, or one for a visit without any. */
 
 import type { Receipt } from '@celium/contract';
-import { classifyMachine, type MachineClass } from '@celium/domain';
+import { classifyMachine, linkOfMachine, type MachineClass, type MachineLink, type PairedUnit } from '@celium/domain';
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { CheckReport } from './check-machine.ts';
 
@@ -31,16 +31,26 @@ export function linesOfCheck(
   }));
 }
 
+/** A receipt as the rule of linked machines reads it. */
+function pairedUnitOf({ unit, measured, barrierId, verdict, pair }: Receipt): PairedUnit {
+  return {
+    unit,
+    class: measured.class,
+    barrierId,
+    passed: verdict === 'pass',
+    pair:
+      pair === undefined
+        ? null
+        : { peer: pair.peer, passed: pair.verdict === 'pass', bytesPerSecond: pair.bytesPerSecond },
+  };
+}
+
 /** What a machine with several GPUs is worth together: said only where all of its units passed at once. */
-function machineClassOf({ machine }: KnownMachine, receipts: readonly Receipt[]): MachineClass | null {
+function machineClassOf({ machine }: KnownMachine, receipts: readonly Receipt[]): (MachineClass & MachineLink) | null {
   if (receipts.length < 2 || receipts.length !== machine.units.length) return null;
-  return classifyMachine(
-    receipts.map(({ measured, barrierId, verdict }) => ({
-      class: measured.class,
-      barrierId,
-      passed: verdict === 'pass',
-    })),
-  );
+  const units = receipts.map(pairedUnitOf);
+  const machineClass = classifyMachine(units);
+  return machineClass === null ? null : { ...machineClass, ...linkOfMachine(units) };
 }
 
 function factsOf(receipt: Receipt): Record<string, unknown> {

@@ -117,6 +117,7 @@ async function runInPod(
     return {
       kind: 'done',
       answers: new Map(plans.map((plan) => [plan.unit, answer])),
+      pairs: new Map(),
       hostKeyHash: NO_HOST_KEY_HASH,
       barrierId: '',
       networkBarrier: false,

@@ -3,7 +3,7 @@
 import { signDocument, type KeySigner } from '@celium/chain';
 import type { Signed } from '@celium/contract';
 import { claimedGpu } from '@celium/domain';
-import { judgeChallenge } from '@celium/proof';
+import { judgeChallenge, judgePair, type PairClaim } from '@celium/proof';
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { AuditorPort, RandomBytes } from '../ports.ts';
 import type { GrantBook } from '../state/grant-book.ts';
@@ -63,9 +63,25 @@ export async function judgeUnit(
   };
   const judged = await judgeAnswer(ports, proving, known, plan);
   const params = paramsOfUnit(ports, known, plan.unit, plan.purpose);
-  const body = composeReceipt(uuidFrom(ports.randomBytes), plan.unit, params, facts, judged.outcome);
+  const paired = judged.outcome.kind === 'proof' ? await judgePairOf(ports, proving, plan.unit) : null;
+  const body = composeReceipt(uuidFrom(ports.randomBytes), plan.unit, params, facts, judged.outcome, paired?.claim);
   const receipt = await signDocument('receipt', body, ports.hotkey);
-  return { receipt, auditCpuSeconds: judged.auditCpuSeconds, lagMs: judged.lagMs };
+  const auditCpuSeconds = judged.auditCpuSeconds + (paired?.auditCpuSeconds ?? 0);
+  return { receipt, auditCpuSeconds, lagMs: judged.lagMs };
+}
+
+/** What the pair that this unit led has shown; null where it led none. Its transcript is kept. */
+async function judgePairOf(
+  ports: JudgingPorts,
+  proving: Proving,
+  unit: string,
+): Promise<{ claim: PairClaim; auditCpuSeconds: number } | null> {
+  const answer = proving.pairs.get(unit);
+  if (answer === undefined) return null;
+  const { result } = answer;
+  const audited = result.failure === null ? await ports.auditor.auditPair(result.transcript) : null;
+  ports.transcripts.keep(result.transcript);
+  return { claim: judgePair(result, audited?.outcome ?? null), auditCpuSeconds: audited?.cpuSeconds ?? 0 };
 }
 
 async function judgeAnswer(

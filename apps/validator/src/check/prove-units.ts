@@ -23,6 +23,7 @@ import type { KnownMachine } from '../discovery/manifest-directory.ts';
 import type { ClientKey, LagMeter, RandomBytes, Shell, ShellConnection, ShellPort, ValidatorClock } from '../ports.ts';
 import { awaitSecond, type BarrierStart } from './network-barrier.ts';
 import { lagExcuses } from './loop-lag.ts';
+import { hasRing, PairRing, type PairAnswer } from './pair-ring.ts';
 import { NO_HOST_KEY_HASH } from './receipt.ts';
 
 /** What the timed part needs from outside. */
@@ -57,6 +58,8 @@ export type UnitAnswer =
 export interface Proving {
   kind: 'done';
   answers: Map<string, UnitAnswer>;
+  /** Pairs that were measured, by the unit that led. */
+  pairs: Map<string, PairAnswer>;
   /** SHA-256 of the host key that we saw; 64 zeros for none. */
   hostKeyHash: string;
   barrierId: string;
@@ -91,9 +94,11 @@ export async function proveUnits(
   const startedAtMs = ports.clock.unixMs();
   const barrierId = start?.id ?? toHex(ports.randomBytes(16));
   const { leaseId } = grant.body;
+  const ring = ringOf(ports, known, grant, plans);
   const done = (answers: Map<string, UnitAnswer>, hostKeyHash: string): Proving => ({
     kind: 'done',
     answers,
+    pairs: ring?.answers ?? new Map(),
     hostKeyHash,
     barrierId,
     networkBarrier: start !== null && !start.missed,
@@ -112,7 +117,7 @@ export async function proveUnits(
           port: grant.body.ports.find((mapping) => mapping.pod === 22)?.host ?? 0,
           hostKey: grant.body.hostKey,
           clientKey,
-          maxBytes: bytesOf(ports, known, plans.slice(from, from + SHELLS_PER_CONNECTION)),
+          maxBytes: bytesOf(ports, known, plans.slice(from, from + SHELLS_PER_CONNECTION), ring !== null),
         },
         signal,
       );
@@ -146,10 +151,8 @@ export async function proveUnits(
     await Promise.all(
       plans.map(async (plan, index) => {
         const connection = connections[Math.floor(index / SHELLS_PER_CONNECTION)];
-        answers.set(
-          plan.unit,
-          await proveUnit(ports, connection, known, plan, bindingOf(plan.unit), barrier, begin, signal),
-        );
+        const run = { known, plan, binding: bindingOf(plan.unit), barrier, begin, ring };
+        answers.set(plan.unit, await proveUnit(ports, connection, run, signal));
       }),
     );
     if (start?.missed === true)
@@ -162,9 +165,22 @@ export async function proveUnits(
 }
 
 /** What one connection may take in: all that its provers can have to say, and as much again for SSH around it. */
-function bytesOf(ports: ProvingPorts, known: KnownMachine, plans: readonly UnitPlan[]): number {
+function bytesOf(ports: ProvingPorts, known: KnownMachine, plans: readonly UnitPlan[], mayPair: boolean): number {
   const params = plans.map((plan) => paramsOfUnit(ports, known, plan.unit, plan.purpose));
-  return 2 * params.reduce((sum, one) => sum + proverBounds(one).bytes, 0);
+  return 2 * params.reduce((sum, one) => sum + proverBounds(one, mayPair).bytes, 0);
+}
+
+/** The ring of a run over a whole machine in an announced check; null where it has none to show. In a renter's lease nobody asks for more than the challenge. */
+function ringOf(
+  ports: ProvingPorts,
+  known: KnownMachine,
+  grant: Signed<'grant'>,
+  plans: readonly UnitPlan[],
+): PairRing | null {
+  const units = known.machine.units.filter((unit) => plans.some((plan) => plan.unit === unit));
+  if (grant.body.kind !== 'verification' || units.length !== known.machine.units.length) return null;
+  const purpose = plans[0]!.purpose;
+  return hasRing(units, (unit) => paramsOfUnit(ports, known, unit, purpose)) ? new PairRing(ports, units) : null;
 }
 
 /** The sizes of one unit's challenge. */
@@ -183,23 +199,31 @@ export function rateOf(known: KnownMachine): number {
   return known.machine.declaredWorkPerSecond ?? 0;
 }
 
+/** One unit in a run of all. */
+interface UnitRun {
+  known: KnownMachine;
+  plan: UnitPlan;
+  binding: ProofBinding;
+  barrier: Barrier;
+  begin: () => Promise<void>;
+  ring: PairRing | null;
+}
+
 async function proveUnit(
   ports: ProvingPorts,
   connection: ShellConnection | undefined,
-  known: KnownMachine,
-  plan: UnitPlan,
-  binding: ProofBinding,
-  barrier: Barrier,
-  begin: () => Promise<void>,
+  { known, plan, binding, barrier, begin, ring }: UnitRun,
   signal: AbortSignal,
 ): Promise<UnitAnswer> {
   let shell: Shell | undefined;
   let arrived = false;
+  let joined = false;
   try {
     shell = await connection?.openShell();
     if (shell === undefined) return { kind: 'no-proof', code: 'SSH_UNREACHABLE', message: 'no connection to the pod' };
     shell.write(proverShellCommand(ports.proverCommand));
     const lag = ports.lag.start();
+    let lagMs: number | null = null;
     const result = await runChallenge({
       transport: shell,
       clock: ports.clock,
@@ -212,14 +236,24 @@ async function proveUnit(
         arrived = true;
         return begin();
       },
+      ...(ring === null
+        ? {}
+        : {
+            beforeEnd: (filled) => {
+              joined = true;
+              lagMs = lag.stop();
+              return ring.join(plan.unit, filled);
+            },
+          }),
       signal,
     });
-    return { kind: 'answered', result, lagMs: Math.round(lag.stop()) };
+    return { kind: 'answered', result, lagMs: Math.round(lagMs ?? lag.stop()) };
   } catch (fault) {
     const words = fault instanceof Error ? fault.message : String(fault);
     return { kind: 'no-proof', code: 'SSH_UNREACHABLE', message: `no shell in the pod: ${words}` };
   } finally {
     if (!arrived) barrier.leave();
+    if (!joined) ring?.leave();
     shell?.close();
   }
 }

@@ -7,6 +7,7 @@ import { chainMsAt, GPU_CLASSES, referenceRates } from '@celium/domain';
 import {
   chainAmounts,
   networkCreditMs,
+  type PairClaim,
   paramsForClaim,
   paramsName,
   proofParams,
@@ -96,6 +97,40 @@ test('any outcome makes a receipt that can be signed, read back, and turned into
     }),
     { numRuns: 50 },
   );
+});
+
+test('a pair fits beside the longest figures, and the words give way', () => {
+  const most = Number.MAX_SAFE_INTEGER;
+  const unit = 'MIG-01234567-89ab-cdef-0123-456789abcdef';
+  const params = proofParams('gpu', 'onboarding');
+  const figures = Object.fromEntries(
+    ['workUnits', 'elapsedMs', 'limitMs', 'fillMs', 'rttMinMs', 'declaredRateUnitsPerSecond', 'bytesReceived'].map(
+      (name) => [name, most],
+    ),
+  );
+  const rest = { measuredRateUnitsPerSecond: most, memoryBytes: most, tiles: most, leaves: most, walks: most };
+  const claim = {
+    params: paramsName(params),
+    transcriptHash: '12'.repeat(32),
+    verdict: 'fail',
+    reason: 'incomplete-transcript',
+    detail: 'd'.repeat(240),
+    figures: { ...figures, ...rest },
+  };
+  const timing = { fillMs: 1, elapsedMs: 1, rootArrivalsMs: [], rttMinMs: 1, rttMs: [1], bytesReceived: 1 };
+  const outcome = { kind: 'proof', claim, result: { timing } } as unknown as UnitOutcome;
+  const pair: PairClaim = {
+    peer: unit,
+    verdict: 'fail',
+    reason: 'incomplete-transcript',
+    bytes: most,
+    elapsedMs: most,
+    bytesPerSecond: most,
+    transcriptHash: '34'.repeat(32),
+  };
+  const body = composeReceipt(crypto.randomUUID(), unit, params, factsOf(), outcome, pair);
+  expect(Buffer.byteLength(canonicalJson(body))).toBeLessThanOrEqual(2_048);
+  expect(body.pair).toMatchObject({ peer: unit, code: 'incomplete-transcript', bytes: most });
 });
 
 test('a check that ended before a proof measures nothing and has no transcript', () => {

@@ -5,6 +5,7 @@ import { canonicalJson, DOCUMENTS, type Receipt, type Signed } from '@celium/con
 import { challengeSizeClass, classifyGpu, GENERIC_GPU_CLASS, isCpuUnit, printableAscii } from '@celium/domain';
 import {
   type ChallengeResult,
+  type PairClaim,
   paramsByName,
   type ProofClaim,
   type ProofParams,
@@ -67,6 +68,7 @@ export function composeReceipt(
   params: ProofParams,
   facts: CheckFacts,
   outcome: UnitOutcome,
+  pair: PairClaim | null = null,
 ): Receipt {
   const proof = outcome.kind === 'proof' ? outcome : null;
   const code =
@@ -96,9 +98,14 @@ export function composeReceipt(
     leased: facts.leased,
     startedAtMs: facts.startedAtMs,
     endedAtMs: facts.endedAtMs,
+    ...(pair === null ? {} : { pair: pairOf(pair) }),
     ...(proof === null ? {} : { proof: { params: proof.claim.params, figures: proof.claim.figures } }),
   };
   return fitted(body);
+}
+
+function pairOf({ reason, ...pair }: PairClaim): Receipt['pair'] {
+  return { ...pair, code: reason === 'none' ? 'OK' : reason };
 }
 
 function measuredOf(unit: string, asked: ProofParams, proof: ProvenUnit | null): Receipt['measured'] {

@@ -196,21 +196,24 @@ export class ReceiptBook {
     return { receipts: receipts.n, waiting: waiting.n, givenUp: givenUp.n };
   }
 
-  /** Hashes of transcripts that are not kept any longer now that `receipt` is there; the rule is `transcriptsToRelease`. */
+  /** Hashes of transcripts, those of pairs included, that are not kept any longer now that `receipt` is there; the rule is `transcriptsToRelease`. */
   releaseTranscripts(receipt: Signed<'receipt'>): string[] {
     const { machineKey, unit } = receipt.body;
     return inTransaction(this.#database, () => {
       const kept = this.#database
         .prepare(
-          `SELECT receipt_id AS receiptId, verdict, ended_at_ms AS endedAtMs, transcript_hash AS transcriptHash FROM receipts
-           WHERE machine_key = ? AND unit = ? AND transcript_kept = 1 AND transcript_hash <> ''
+          `SELECT receipt_id AS receiptId, verdict, ended_at_ms AS endedAtMs, transcript_hash AS transcriptHash,
+             json_extract(receipt, '$.body.pair.transcriptHash') AS pairHash
+           FROM receipts WHERE machine_key = ? AND unit = ? AND transcript_kept = 1 AND transcript_hash <> ''
            ORDER BY ended_at_ms DESC LIMIT ?`,
         )
-        .all(machineKey, unit, MAX_KEPT_LOOKED_AT) as unknown as KeptTranscript[];
+        .all(machineKey, unit, MAX_KEPT_LOOKED_AT) as unknown as Array<KeptTranscript & { pairHash: string | null }>;
       const released = transcriptsToRelease(kept);
       const note = this.#database.prepare('UPDATE receipts SET transcript_kept = 0 WHERE receipt_id = ?');
       for (const { receiptId } of released) note.run(receiptId);
-      return released.map(({ transcriptHash }) => transcriptHash);
+      return released.flatMap(({ transcriptHash, pairHash }) =>
+        pairHash === null ? [transcriptHash] : [transcriptHash, pairHash],
+      );
     });
   }
 

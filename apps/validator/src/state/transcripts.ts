@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { CeliumError } from '@celium/contract';
 import { makeFolder } from './database.ts';
-import { encodeTranscript, hashTranscript, type ProofTranscript } from '@celium/proof';
+import { encodeTranscript, hashTranscript, type PairTranscript, type ProofTranscript } from '@celium/proof';
 
 /** The largest transcript that is read back, in bytes of JSON. */
 const MAX_TRANSCRIPT_BYTES = 16 * 1024 * 1024;
@@ -20,7 +20,7 @@ export class TranscriptFiles {
   }
 
   /** Keeps a transcript and returns its hash once it is on disk. Throws `DISK_FULL`; nothing half-written stays. */
-  keep(transcript: ProofTranscript): string {
+  keep(transcript: ProofTranscript | PairTranscript): string {
     const hash = hashTranscript(transcript);
     const file = this.#path(hash);
     if (existsSync(file)) return hash;

@@ -10,13 +10,16 @@ import {
   lineReader,
   merklePath,
   nextChainValue,
+  type PairRequest,
   parseValidatorFrame,
   proofParams,
   PROTOCOL_VERSION,
   startChain,
+  startPairChain,
   stepCount,
   stepKind,
   wasmKernels,
+  wasmPairDigest,
   type AuditKernels,
   type MerkleTree,
   type ProofParams,
@@ -25,7 +28,7 @@ import {
 } from '@celium/proof';
 
 /** What a test's prover does. */
-export const CHEATS = ['none', 'skip', 'seed', 'garbage', 'endless', 'silent', 'leave', 'slow'] as const;
+export const CHEATS = ['none', 'skip', 'seed', 'garbage', 'endless', 'silent', 'leave', 'slow', 'one-memory'] as const;
 export type Cheat = (typeof CHEATS)[number];
 
 /** `slow` sends its last root this much later. */
@@ -38,6 +41,7 @@ function serve(cheat: Cheat): void {
   const read = lineReader('validator');
   let seed: Uint8Array = new Uint8Array(32);
   let params = proofParams('micro', 'onboarding');
+  let pair: PairRequest | null = null;
   let trees: Array<{ tree: MerkleTree; digests: Uint8Array }> = [];
 
   async function take(bytes: Uint8Array): Promise<void> {
@@ -53,7 +57,13 @@ function serve(cheat: Cheat): void {
       send({ type: 'filled' });
       if (cheat === 'garbage') process.stdout.write(encodeLine('prover', Uint8Array.of(0x99, 1, 2, 3)));
     }
-    if (frame.type === 'start') trees = await runChain(params, seed, frame.nonce, cheat, send);
+    if (frame.type === 'share') send({ type: 'shared' });
+    if (frame.type === 'pair') {
+      pair = frame;
+      send({ type: 'paired' });
+    }
+    if (frame.type === 'start' && pair !== null) trees = runPairChain(params, seed, pair, frame.nonce, cheat, send);
+    else if (frame.type === 'start') trees = await runChain(params, seed, frame.nonce, cheat, send);
     if (frame.type === 'open')
       for (const { step, index } of frame.samples) {
         const { tree, digests } = trees[step]!;
@@ -87,6 +97,29 @@ async function runChain(
     const tree = buildTree(digests);
     const last = step === stepCount(params) - 1;
     if (cheat === 'slow' && last) await new Promise((resolve) => setTimeout(resolve, SLOW_MS));
+    send({ type: 'root', step, root: tree.root });
+    trees.push({ tree, digests });
+    q = nextChainValue(q, tree.root);
+  }
+  return trees;
+}
+
+/** The chain of a pair, made from both seeds; `one-memory` takes its own for that of its peer. */
+function runPairChain(
+  params: ProofParams,
+  seed: Uint8Array,
+  { peerSeed, answers, steps }: PairRequest,
+  startNonce: Uint8Array,
+  cheat: Cheat,
+  send: (frame: ProverFrame) => void,
+): Array<{ tree: MerkleTree; digests: Uint8Array }> {
+  const digestOf = wasmPairDigest({ params, seed }, { params, seed: cheat === 'one-memory' ? seed : peerSeed });
+  const trees: Array<{ tree: MerkleTree; digests: Uint8Array }> = [];
+  let q = startPairChain(seed, peerSeed, startNonce);
+  for (let step = 0; step < steps; step += 1) {
+    const digests = new Uint8Array(answers * DIGEST_BYTES);
+    for (let i = 0; i < answers; i += 1) digests.set(digestOf(q, i), i * DIGEST_BYTES);
+    const tree = buildTree(digests);
     send({ type: 'root', step, root: tree.root });
     trees.push({ tree, digests });
     q = nextChainValue(q, tree.root);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { keyFromUri } from '@celium/chain';
-import { auditTranscript } from '@celium/proof';
+import { auditPair, auditTranscript } from '@celium/proof';
 import type { CheckPorts } from '../check/check-machine.ts';
 import { systemTime } from '../clock.ts';
 import type { KnownMachine } from '../discovery/manifest-directory.ts';
@@ -79,7 +79,10 @@ export function openCheckBench(
     proverCommand: ['/.celium/prover'],
     sizeClassOf: () => 'micro',
     timing: new Set(),
-    auditor: { audit: async (transcript) => ({ outcome: auditTranscript(transcript), cpuSeconds: 0.1 }) },
+    auditor: {
+      audit: async (transcript) => ({ outcome: auditTranscript(transcript), cpuSeconds: 0.1 }),
+      auditPair: async (transcript) => ({ outcome: auditPair(transcript), cpuSeconds: 0.1 }),
+    },
     receipts: new ReceiptBook(database),
     transcripts: new TranscriptFiles(folder),
     markets: [],

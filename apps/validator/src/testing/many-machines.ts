@@ -83,6 +83,7 @@ export async function openManyMachines(
         outcome: { ok: true, failure: null, checked: NO_SAMPLES, wrong: NO_SAMPLES },
         cpuSeconds: 0,
       }),
+      auditPair: () => Promise.reject(new Error('paced devices are never paired')),
     },
     directory,
     visits: new Visits(bench.database),

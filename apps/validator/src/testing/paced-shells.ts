@@ -81,6 +81,7 @@ function pacedShell(clock: ValidatorClock, options: PacedShellOptions, target: S
   function take(frame: ValidatorFrame): void {
     if (frame.type === 'ping') send({ type: 'pong', token: frame.token });
     else if (frame.type === 'challenge') send({ type: 'filled' });
+    else if (frame.type === 'share' || frame.type === 'pair') send({ type: 'error', error: 'no-peer' });
     else if (frame.type === 'start') {
       options.onStart?.(target);
       runChain(0);

@@ -63,7 +63,7 @@ describe('a document of every kind', () => {
 
   test.each(documents)('%s lacks nothing that could be left out', (name, kind) => {
     const document = envelope.parse(read(`documents/${name}.json`));
-    const optional = ['busyWith', 'proof'];
+    const optional = ['busyWith', 'proof', 'pair'];
     for (const field of Object.keys(document.body).filter((field) => !optional.includes(field))) {
       const { [field]: _left, ...body } = document.body;
       expect({ field, ok: signedSchema(kind).safeParse({ ...document, body }).success }).toEqual({ field, ok: false });

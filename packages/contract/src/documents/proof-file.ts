@@ -14,6 +14,8 @@ export const proofFileSchema = z.looseObject({
   grant: signedSchema('grant'),
   /** As `parseTranscript` of `@celium/proof` reads it (given as JSON text); null when the check ended before there was one. */
   transcript: z.unknown(),
+  /** Where the receipt has a `pair`: as `parsePairTranscript` reads it. */
+  pairTranscript: z.unknown().optional(),
 });
 
 export type ProofFile = z.infer<typeof proofFileSchema>;
@@ -55,6 +57,21 @@ export function claimOfReceipt(receipt: Receipt | Verification): {
     detail: receipt.reason.message,
     figures: proof.data.figures,
   };
+}
+
+/** The pair of a receipt in the form that `checkPairClaim` of `@celium/proof` takes; null where none was measured. */
+export function pairClaimOfReceipt({ pair }: Receipt): {
+  peer: string;
+  verdict: 'pass' | 'fail';
+  reason: string;
+  bytes: number;
+  elapsedMs: number;
+  bytesPerSecond: number;
+  transcriptHash: string;
+} | null {
+  if (pair === undefined) return null;
+  const { peer, verdict, code, bytes, elapsedMs, bytesPerSecond, transcriptHash } = pair;
+  return { peer, verdict, reason: code === 'OK' ? 'none' : code, bytes, elapsedMs, bytesPerSecond, transcriptHash };
 }
 
 /** What a transcript must be bound to for this receipt: equals `transcript.binding`. `hotkeyHex` is the public key of `receipt.hotkey`. */

@@ -3,6 +3,21 @@
 import { z } from 'zod';
 import { hex32, leaseKind, machineId, ss58, unitId, unixMs, uuid } from '../fields.ts';
 
+/** What was measured between two units of a machine. */
+export const receiptPair = z.looseObject({
+  /** The unit whose memory was reached. */
+  peer: unitId,
+  verdict: z.enum(['pass', 'fail']),
+  /** On a pass `OK`. */
+  code: z.string().max(64),
+  /** 16 KiB for each answer of the chain, the time of its last root, and the rate that follows; 0 for what was not seen. */
+  bytes: z.int().min(0),
+  elapsedMs: z.int().min(0),
+  bytesPerSecond: z.number().min(0),
+  /** SHA-256 of the pair's transcript, kept beside that of the unit. */
+  transcriptHash: hex32,
+});
+
 export const receiptBody = z.looseObject({
   receiptId: uuid,
   /** The validator's hotkey. */
@@ -46,6 +61,8 @@ export const receiptBody = z.looseObject({
     deadlineMs: z.int().min(0),
     rttMs: z.number().min(0),
   }),
+  /** The pair of units that this one led, in a check of a whole machine: what crossed between their memories. Left out where none was measured. */
+  pair: receiptPair.optional(),
   tested: z.int().min(0),
   leased: z.int().min(0),
   startedAtMs: unixMs,
