@@ -1,7 +1,8 @@
-/** The devchain in process and as a program pass the same suite; a live adapter joins it by a third factory. */
+/** The devchain in process and as a program, and the live adapter over a node of our own, pass the same suite. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openScaleWorld } from './scale-node/scale-world.ts';
 import { connectDevchain } from '../src/connect.ts';
 import { Devchain } from '../src/devchain/devchain.ts';
 import { DevchainClient } from '../src/devchain/devchain-client.ts';
@@ -57,5 +58,19 @@ testSubnetChain('the devchain as a program', async (): Promise<ConformanceWorld>
       await program.stop();
       rmSync(state, { recursive: true });
     },
+  };
+});
+
+testSubnetChain('the live adapter over a node that speaks SCALE', async (): Promise<ConformanceWorld> => {
+  const world = await openScaleWorld();
+  const node = await world.node();
+  const [chain, other] = [world.connect([node]), world.connect([node])];
+  return {
+    chain,
+    other,
+    newKey: world.key,
+    fund: world.fund,
+    advance: async (blocks) => world.chain.seal(blocks),
+    close: world.close,
   };
 });

@@ -235,6 +235,21 @@ export function testSubnetChain(name: string, open: () => Promise<ConformanceWor
       expect(after.lastEpochBlock).toBeGreaterThanOrEqual(before.nextEpochBlock);
     });
 
+    test('alpha goes to another coldkey and stays on its hotkey', async () => {
+      const heir = world.newKey('heir').ss58;
+      mustPass(await chain.transferAlpha(coldkey, hotkey.ss58, heir, TAO));
+      expect(await world.other.alphaStake(heir, hotkey.ss58)).toBe(TAO);
+      expect((await chain.transferAlpha(coldkey, hotkey.ss58, heir, 1_000_000n * TAO)).ok).toBe(false);
+    });
+
+    test('a log head is anchored by a registered hotkey and read by everyone', async () => {
+      const head = { height: 12, hash: '5a'.repeat(32) };
+      const { block } = mustPass(await chain.anchorLogHead(hotkey, head));
+      expect(await world.other.anchoredLogHead(hotkey.ss58)).toEqual({ ...head, block: block.number });
+      expect(await chain.anchoredLogHead(world.newKey('silent').ss58)).toBeNull();
+      expect((await chain.anchorLogHead(world.newKey('unknown'), head)).ok).toBe(false);
+    });
+
     test('alpha that is retired is gone', async () => {
       const stakeNow = async (): Promise<bigint> =>
         (await chain.neurons()).find((neuron) => neuron.hotkey === hotkey.ss58)?.alphaStake ?? 0n;

@@ -253,6 +253,18 @@ export const ERRORS = {
     'The chain does not answer.',
     'Check its address; `celium devchain` starts a local one.',
   ),
+  CHAIN_WRONG: entry(
+    502,
+    84,
+    'The node is of another chain, on another fork, or does not tell the truth.',
+    'Give the addresses of nodes that you trust (several: `--chain ws://a,ws://b`), and compare the block hash that the message names with an explorer.',
+  ),
+  CHAIN_CHANGED: entry(
+    501,
+    85,
+    'The chain’s runtime has changed in something that this version uses: nothing is written.',
+    'Update Celium; until then the last weights stay on chain. The message names what has changed.',
+  ),
   MARKET_UNAVAILABLE: entry(
     503,
     77,

@@ -1,6 +1,6 @@
 /** The bytes that commits are made of, in the pallet's own SCALE forms: the timelocked payload and the preimage of a hashed commit. */
 import { blake2b } from '@noble/hashes/blake2.js';
-import { concat, sameBytes, toHex } from '../keys/bytes.ts';
+import { compactLength, concat, sameBytes, toHex } from '../keys/bytes.ts';
 import type { WeightsRow } from '../subnet-chain.ts';
 
 /** A row as it is committed. */
@@ -14,7 +14,7 @@ export interface WeightsPayload {
 /** `{ hotkey: Vec<u8>, uids: Vec<u16>, values: Vec<u16>, version_key: u64 }`. */
 export function encodeWeightsPayload({ hotkey, row, versionKey }: WeightsPayload): Uint8Array {
   return concat(
-    compact(hotkey.length),
+    compactLength(hotkey.length),
     hotkey,
     u16List(row.map(([uid]) => uid)),
     u16List(row.map(([, weight]) => weight)),
@@ -69,16 +69,7 @@ function u64(value: bigint): Uint8Array {
 }
 
 function u16List(values: readonly number[]): Uint8Array {
-  return concat(compact(values.length), ...values.map(u16));
-}
-
-/** SCALE's compact length, up to 2^30. */
-function compact(length: number): Uint8Array {
-  if (length < 64) return Uint8Array.of(length << 2);
-  if (length < 1 << 14) return Uint8Array.of(((length << 2) | 1) & 0xff, length >> 6);
-  const out = new Uint8Array(4);
-  new DataView(out.buffer).setUint32(0, ((length << 2) | 2) >>> 0, true);
-  return out;
+  return concat(compactLength(values.length), ...values.map(u16));
 }
 
 class Reader {

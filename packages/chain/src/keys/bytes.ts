@@ -32,3 +32,12 @@ export function concat(...parts: Uint8Array[]): Uint8Array {
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
+
+/** SCALE's compact form of a length, below 2^30. */
+export function compactLength(length: number): Uint8Array {
+  if (length < 64) return Uint8Array.of(length << 2);
+  if (length < 1 << 14) return Uint8Array.of(((length << 2) | 1) & 0xff, length >> 6);
+  const out = new Uint8Array(4);
+  new DataView(out.buffer).setUint32(0, ((length << 2) | 2) >>> 0, true);
+  return out;
+}

@@ -5,7 +5,7 @@ import { entropyToMnemonic, mnemonicToEntropy } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { HDKD } from '@scure/sr25519';
 import { CeliumError } from '@celium/contract';
-import { concat, utf8 } from './bytes.ts';
+import { compactLength, concat, utf8 } from './bytes.ts';
 
 /** The publicly known phrase behind `//Alice` and the other development accounts. Never holds real value. */
 export const DEV_PHRASE = 'bottom drive obey lake curtain smoke basket hold race lonely fit walk';
@@ -104,12 +104,4 @@ export function softSecret(secretKey: Uint8Array, name: string, random: Uint8Arr
  */
 export function softPublicKey(publicKey: Uint8Array, name: string): Uint8Array {
   return HDKD.publicSoft(publicKey, chainCodeOf(name));
-}
-
-function compactLength(length: number): Uint8Array {
-  if (length < 64) return Uint8Array.of(length << 2);
-  if (length < 1 << 14) return Uint8Array.of(((length << 2) | 1) & 0xff, length >> 6);
-  const out = new Uint8Array(4);
-  new DataView(out.buffer).setUint32(0, ((length << 2) | 2) >>> 0, true);
-  return out;
 }
