@@ -207,7 +207,7 @@ function inventoryBody(ids: Pick<Inventory, 'bootId' | 'agentInstanceId'>): Inve
       diskFreeBytes: 7_000_000_000_000,
       kernel: '6.8.0-51-generic',
     },
-    engine: { version: '28.5.1', storageDriver: 'overlay2', usernsRemap: true },
+    engine: { version: '28.5.1', storageDriver: 'overlay2', usernsRemap: true, podFilter: true },
     containers: { leased: 1, leaked: 0, otherAgents: 0, foreign: 2, foreignRunning: 1 },
     driverUnits: [UNIT],
     nvml: {

@@ -46,7 +46,8 @@ test.runIf(process.getuid?.() === 0)(
       const other = await modest.sshKey('other');
       await machine.stop();
       market.frames.length = 0;
-      await modest.start({ uid: 65_534 });
+      await expect(modest.start({ uid: 65_534 })).rejects.toThrow('POD_FILTER_UNAVAILABLE');
+      await modest.start({ uid: 65_534, args: ['--open-egress'] });
       await market.frame('hello');
       const request = await market.sign(modest.machine, { sshKeys });
       market.send({ type: 'lease-request', request });

@@ -223,6 +223,12 @@ export const ERRORS = {
     'No Docker engine answers.',
     'Start Docker, or give its socket with --docker; as root on Debian or Ubuntu `celium` installs one.',
   ),
+  POD_FILTER_UNAVAILABLE: entry(
+    503,
+    90,
+    'Pods cannot be kept from the networks of this host.',
+    'Run the agent as root on the host of the engine, with iptables installed; or accept it with --open-egress, and offers say so.',
+  ),
   ENGINE_START_FAILED: entry(
     500,
     72,

@@ -21,6 +21,7 @@ export * from './machine/gpu-links.ts';
 export * from './offer/next-offer.ts';
 export * from './offer/offer.ts';
 export * from './offer/verdict.ts';
+export * from './pod/egress.ts';
 export * from './pod/pod-spec.ts';
 export * from './pod/ssh-key.ts';
 export * from './pricing/charge.ts';

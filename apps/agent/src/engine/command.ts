@@ -14,6 +14,8 @@ export type CommandOptions = {
   timeoutMs: number;
   env?: NodeJS.ProcessEnv;
   cwd?: string;
+  /** What the program reads from stdin; nothing by default. */
+  input?: string;
   onLine?: (line: string) => void;
   onStatusLine?: (line: string) => void;
 };
@@ -24,11 +26,19 @@ export async function runCommand(argv: readonly string[], options: CommandOption
   if (program === undefined) throw new TypeError('runCommand needs a program');
   return await new Promise<CommandResult>((resolve, reject) => {
     const child = spawn(program, args, {
-      stdio: ['ignore', 'pipe', 'pipe', options.onStatusLine ? 'pipe' : 'ignore'],
+      stdio: [
+        options.input === undefined ? 'ignore' : 'pipe',
+        'pipe',
+        'pipe',
+        options.onStatusLine ? 'pipe' : 'ignore',
+      ],
       detached: true,
       ...(options.env ? { env: options.env } : {}),
       ...(options.cwd ? { cwd: options.cwd } : {}),
     });
+    // A program that ends before it has read everything says why by its status.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(options.input);
     let output = '';
     let timedOut = false;
     const remember = (line: string): void => {

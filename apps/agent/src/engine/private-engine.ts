@@ -16,6 +16,8 @@ const COPY_TIMEOUT_MS = 120_000;
 export type PrivateEngine = {
   socket: string;
   address: string;
+  /** Its network namespace, as a file. */
+  namespacePath: string;
   /** Ends the daemon as a crash (SIGKILL) or in order (SIGTERM); containers keep running either way. */
   halt(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** Starts it again after halt. */
@@ -67,6 +69,7 @@ export async function startPrivateEngine(dir: string): Promise<PrivateEngine> {
   return {
     socket: options.socket,
     address: network(2),
+    namespacePath: `/run/netns/${name}`,
     halt: async (signal = 'SIGTERM') => void (await stopDaemon(options, signal)),
     resume: async () => {
       if (!(await pingEngine(options.socket))) await startDaemon(options, () => undefined);

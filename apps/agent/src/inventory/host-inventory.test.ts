@@ -90,6 +90,7 @@ function inventory(nvml: NvmlAnswer, given: Partial<InventoryPorts> = {}) {
     openLeases: () => new Set([LEASE]),
     socket,
     diskFolder: folder,
+    isFiltered: () => true,
     nvml: {
       ask: async () => {
         asked += 1;
@@ -113,7 +114,7 @@ function inventory(nvml: NvmlAnswer, given: Partial<InventoryPorts> = {}) {
 test('every container of the host is of an open lease, a leak, another agent’s, or counted as foreign', async () => {
   const { containers, engine: facts } = await inventory({ absent: 'no driver' }).read();
   expect(containers).toEqual({ leased: 1, leaked: 1, otherAgents: 1, foreign: 2, foreignRunning: 1 });
-  expect(facts).toEqual({ version: '28.0', storageDriver: 'overlay2', usernsRemap: false });
+  expect(facts).toEqual({ version: '28.0', storageDriver: 'overlay2', usernsRemap: false, podFilter: true });
 });
 
 test('processes on a GPU are put down to lease, leak, foreign container or host, and foreign ones are not named', async () => {

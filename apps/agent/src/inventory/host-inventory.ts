@@ -22,6 +22,8 @@ export interface InventoryPorts {
   socket: string;
   diskFolder: string;
   nvml: Pick<NvmlProcess, 'ask'>;
+  /** Whether pods are kept from the networks of the host. */
+  isFiltered: () => boolean;
   clock: Clock;
   log: Log;
   /** `/proc`, and the folder of the kernel's driver below it; others in tests. */
@@ -78,6 +80,7 @@ export class HostInventory {
               version: plainWords(engine.serverVersion),
               storageDriver: plainWords(engine.storageDriver),
               usernsRemap: engine.remap !== null,
+              podFilter: this.#ports.isFiltered(),
             },
       containers: containers === null ? null : countContainers(containers),
       driverUnits: driverUnits.slice(0, MAX_UNITS),

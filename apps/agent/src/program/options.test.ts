@@ -20,6 +20,7 @@ test('defaults are loopback, port 7750 and the manifest in the state folder', ()
       portRange: undefined,
       allowPrivate: false,
       engineSetup: true,
+      openEgress: false,
       json: false,
     },
   });

@@ -17,6 +17,7 @@ export const USAGE = `usage: main.ts --state DIR [--manifest FILE] [options]    
   --public-host HOST     must be the manifest's publicHost when given
   --port-range FROM-TO   must be the manifest's port range when given
   --allow-private        accept addresses that only mean something inside one network
+  --open-egress          let pods reach the networks of this host, where they cannot be kept from them
   --no-engine-setup      never install or start an engine: use the one that answers
   --hotkey SS58          init: whose machine it is; the facts then hold the machine key's consent
   --json                 one JSON object per line on stdout
@@ -34,6 +35,8 @@ export interface RunOptions {
   publicHost: string | undefined;
   portRange: { from: number; to: number } | undefined;
   allowPrivate: boolean;
+  /** No packet filter around pods. */
+  openEgress: boolean;
   engineSetup: boolean;
   json: boolean;
 }
@@ -84,6 +87,7 @@ export function parseCommand(argv: readonly string[]): Command {
       publicHost: values['public-host'],
       portRange: values['port-range'] === undefined ? undefined : rangeOf(values['port-range']),
       allowPrivate: values['allow-private'] === true,
+      openEgress: values['open-egress'] === true,
       engineSetup: values['no-engine-setup'] !== true,
       json,
     },
@@ -107,6 +111,7 @@ function parse(argv: readonly string[]) {
       'machine-id': { type: 'string' },
       hotkey: { type: 'string' },
       'allow-private': { type: 'boolean' },
+      'open-egress': { type: 'boolean' },
       'no-engine-setup': { type: 'boolean' },
       json: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },

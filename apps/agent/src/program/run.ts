@@ -20,6 +20,8 @@ import { NVIDIA_PLACES, NvmlProcess } from '../inventory/nvml/nvml-process.ts';
 import { openMachineKey } from '../identity/machine-key.ts';
 import { openTlsIdentity } from '../identity/tls-key.ts';
 import { cachedPermits, type HasPermit } from '../leases/authority.ts';
+import { FilterKeeper } from '../isolation/filter-keeper.ts';
+import { PodFilter } from '../isolation/pod-filter.ts';
 import type { AgentIdentity } from '../leases/desk-ports.ts';
 import { LeaseDesk } from '../leases/lease-desk.ts';
 import { printableSink, type Log } from '../log.ts';
@@ -82,6 +84,7 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
 
   const engine = new DockerEngine(socket, identity.machineKey);
   const networks = new NetworkPool(engine, SPARE_NETWORKS, clock, log);
+  const filter = new FilterKeeper({ filter: new PodFilter({ log }), clock, log }, !options.openEgress);
   const folders = new StateLeaseFolders(options.stateDir, ownerOf(facts));
   await folders.removeStrays(new Set(store.open().map((record) => record.leaseId)));
   const reconciler = new Reconciler({
@@ -123,6 +126,7 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
     openLeases: () => new Set(store.open().map((record) => record.leaseId)),
     socket,
     diskFolder: readablePath([facts.dataRoot, options.stateDir]),
+    isFiltered: () => filter.stands,
     nvml,
     clock,
     log,
@@ -163,10 +167,15 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
   const address = await listen(api, options);
   const ending = new AbortController();
   const watching = new Promise<void>((resolve) => {
-    void watchEngine(engine, reconciler, { clock, log }, ending.signal, resolve);
+    const onReturn = (): void => void filter.renew();
+    void watchEngine(engine, reconciler, { clock, log, onReturn }, ending.signal, resolve);
   });
   await watching;
   await networks.adopt();
+  const bridge = await networks.take();
+  await filter.start(bridge);
+  networks.give(bridge);
+  void filter.keep(ending.signal);
   await reconciler.start();
   grantLog.note();
   manifest.onChange((changed) => {

@@ -7,11 +7,11 @@ import type { Reconciler } from './reconciler.ts';
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
 
-/** Runs until `signal` aborts. `onFirst` is called once, when events flow for the first time. */
+/** Runs until `signal` aborts. `onFirst` is called once, when events flow for the first time; `onReturn` each time after the engine was away. */
 export async function watchEngine(
   engine: PodEngine,
   reconciler: Reconciler,
-  ports: { clock: Clock; log: Log },
+  ports: { clock: Clock; log: Log; onReturn?: () => void },
   signal: AbortSignal,
   onFirst: () => void = () => undefined,
 ): Promise<void> {
@@ -23,8 +23,11 @@ export async function watchEngine(
         () => {
           retryMs = FIRST_RETRY_MS;
           if (isFirst) onFirst();
-          // Deaths between two streams were told to nobody.
-          else void reconciler.fullPass();
+          else {
+            ports.onReturn?.();
+            // Deaths between two streams were told to nobody.
+            void reconciler.fullPass();
+          }
           isFirst = false;
         },
         (death) => reconciler.podDied(death),

@@ -130,6 +130,8 @@ export class TestMachine {
   /** Gives the state folder to another user, and that user a Node that it may run; its path. */
   #giveTo(uid: number): string {
     const node = join(this.dir, 'node');
+    // A new file: the one of an earlier start may still run.
+    rmSync(node, { force: true });
     copyFileSync(process.execPath, node);
     for (const name of ['.', ...readdirSync(this.dir)]) chownSync(join(this.dir, name), uid, uid);
     chmodSync(node, 0o755);

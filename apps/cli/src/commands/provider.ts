@@ -54,6 +54,7 @@ interface JoinFlags extends PlaceFlags, HotkeyFlags {
   register?: boolean | undefined;
   maxCost?: number | undefined;
   allowPrivate?: boolean | undefined;
+  openEgress?: boolean | undefined;
 }
 
 const joinCommand = buildCommand<JoinFlags, [], CliContext>({
@@ -172,6 +173,12 @@ const joinCommand = buildCommand<JoinFlags, [], CliContext>({
       docker: { kind: 'parsed', parse: String, placeholder: 'socket', brief: 'Docker socket to use', optional: true },
       tools: { kind: 'parsed', parse: String, placeholder: 'dir', brief: 'Folder with another prover', optional: true },
       allowPrivate: allowPrivateFlag,
+      openEgress: {
+        kind: 'boolean',
+        brief: 'Let pods reach the networks of this host, where the agent cannot keep them from it',
+        optional: true,
+        withNegated: false,
+      },
     },
   },
   docs: {
@@ -208,6 +215,7 @@ function joinOptionsOf(context: CliContext, flags: JoinFlags): JoinOptions {
     wallet: flags,
     tools: flags.tools,
     allowPrivate: flags.allowPrivate === true,
+    openEgress: flags.openEgress === true,
     nowMs: context.nowMs,
   };
 }

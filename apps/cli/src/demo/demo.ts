@@ -217,6 +217,8 @@ export class Demo {
             wallet: {},
             tools: this.#options.tools,
             allowPrivate: true,
+            // Without root the agent cannot filter, and whoever tries a demo rents from themselves.
+            openEgress: process.getuid?.() !== 0,
             nowMs: this.#options.nowMs,
           },
           socket,

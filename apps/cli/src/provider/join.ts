@@ -31,6 +31,7 @@ export interface JoinOptions {
   wallet: HotkeyFlags;
   tools?: string | undefined;
   allowPrivate: boolean;
+  openEgress: boolean;
   nowMs: () => number;
 }
 
@@ -112,6 +113,7 @@ export async function prepareMachine(
       chain: options.chainUrl,
       tools: options.tools,
       'allow-private': options.allowPrivate,
+      'open-egress': options.openEgress,
       json: true,
     });
     return { hotkey, payout, facts, socket, netuid, uid, registrationCostRao, manifestFile, agentArgs };

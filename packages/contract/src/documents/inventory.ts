@@ -61,7 +61,15 @@ export const inventoryBody = z.looseObject({
     kernel: words,
   }),
   /** The Docker Engine; null when it does not answer. */
-  engine: z.looseObject({ version: words, storageDriver: words, usernsRemap: z.boolean() }).nullable(),
+  engine: z
+    .looseObject({
+      version: words,
+      storageDriver: words,
+      usernsRemap: z.boolean(),
+      /** Whether a packet filter keeps pods from the host and its networks; agents before it say nothing. */
+      podFilter: z.boolean().optional(),
+    })
+    .nullable(),
   /** Every container on the host, by whose it is; null when the engine does not answer. */
   containers: z
     .looseObject({

@@ -36,6 +36,11 @@ const PRIVATE_IPV6 = [
   ['ff00::', 8],
 ] as const;
 
+/** The private IPv4 networks as `address/bits`, the way packet filters take them. */
+export function privateIpv4Networks(): string[] {
+  return PRIVATE_IPV4.map(([network, bits]) => `${network}/${bits}`);
+}
+
 const PRIVATE_NAME = /(^|\.)(localhost|local|internal|lan|home\.arpa)$/;
 
 /** 4 or 6 for an IP address in its usual text form, 0 for anything else (a name, an octal or a shortened form, a zone id). */

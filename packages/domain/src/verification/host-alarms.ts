@@ -23,6 +23,7 @@ export interface HostFacts {
   takenAtMs: number;
   host: { cpuCores: number; memoryBytes: number; diskBytes: number };
   containers: { leaked: number; foreignRunning: number } | null;
+  engine: { podFilter?: boolean | undefined } | null;
   driverUnits: readonly string[];
   nvml: { driver: string; mpsRunning: boolean; gpus: readonly GpuFacts[] } | null;
   nvmlAbsent: string | null;
@@ -56,7 +57,8 @@ export type HostAlarmCode =
   | 'CPU_BELOW_MANIFEST'
   | 'MEMORY_BELOW_MANIFEST'
   | 'DISK_BELOW_MANIFEST'
-  | 'CLOCK_SKEW';
+  | 'CLOCK_SKEW'
+  | 'PODS_NOT_FILTERED';
 
 /** One alarm; `unit` is null when it is about the host. `detail` holds figures and our words only, nothing that the host wrote. */
 export interface HostAlarm {
@@ -134,6 +136,8 @@ function hostAlarms(facts: HostFacts, expected: ExpectedHost, receivedAtMs: numb
       'DISK_BELOW_MANIFEST',
       `${gibibytes(host.diskBytes)} of disk, ${gibibytes(expected.diskBytes)} in the manifest`,
     );
+  if (facts.engine?.podFilter === false)
+    say('PODS_NOT_FILTERED', 'no packet filter keeps pods from this host and the networks behind it');
   if (containers !== null && containers.leaked > 0)
     say('LEAKED_CONTAINER', `${containers.leaked} containers of the agent have no open lease`);
   return alarms;
