@@ -13,6 +13,7 @@ import {
   liveAdapterOverOwnNode,
   waitForBlocks,
 } from '../../packages/chain/tests/conformance-worlds.ts';
+import { measureGoldenNumbers } from '../../packages/chain/tests/golden-numbers.ts';
 import { printFigures, reportFigures, type Figure, type NotRun } from '../../tools/figures.ts';
 
 const KEY_VARIABLE = 'CELIUM_CONFORMANCE_KEY';
@@ -117,6 +118,9 @@ for (const [name, open] of worlds) {
   } finally {
     await world.close();
   }
+}
+for (const { what, unit, golden, here } of await measureGoldenNumbers()) {
+  results.push({ figures: { [`golden: ${what}`]: { value: here, unit, target: { equals: golden } } }, notRun: [] });
 }
 const address = process.env['CELIUM_CHAIN_WS'];
 results.push(

@@ -142,6 +142,8 @@ interface DevchainFlags extends OutputFlags {
   port?: number | undefined;
   blockMs?: number | undefined;
   tempo?: number | undefined;
+  commitReveal?: number | undefined;
+  emission?: boolean | undefined;
 }
 
 export const devchainCommand = buildCommand<DevchainFlags, [], CliContext>({
@@ -152,6 +154,8 @@ export const devchainCommand = buildCommand<DevchainFlags, [], CliContext>({
       port: flags.port ?? 7744,
       'block-ms': flags.blockMs ?? 12_000,
       tempo: flags.tempo,
+      'commit-reveal': flags.commitReveal,
+      emission: flags.emission,
       json: true,
     });
     await runInForeground(this, 'devchain', {
@@ -179,12 +183,25 @@ export const devchainCommand = buildCommand<DevchainFlags, [], CliContext>({
         brief: 'Blocks between epochs, at which permits are given; 360 by default',
         optional: true,
       },
+      commitReveal: {
+        kind: 'parsed',
+        parse: parseCount,
+        placeholder: 'epochs',
+        brief: 'Weights are committed, and revealed so many epochs later; set plainly by default',
+        optional: true,
+      },
+      emission: {
+        kind: 'boolean',
+        brief: 'Issue an alpha per block and pay it at epochs: 41 % miners, 41 % validators, 18 % owner',
+        optional: true,
+        withNegated: false,
+      },
     },
   },
   docs: {
     brief: 'Run a chain of your own for development',
     fullDescription: describe(
-      'Runs a small chain on this machine with the parts of Bittensor that Celium uses: registration, neurons, stake, blocks, weights. It holds no real money and is never reachable from outside.',
+      'Runs a small chain on this machine with the parts of Bittensor that Celium uses: registration, neurons, stake, blocks, weights, epochs. It holds no real money and is never reachable from outside.',
       [
         ['celium devchain', 'a block every 12 seconds, as on the real chain'],
         ['celium devchain --block-ms 500 --tempo 20', 'faster: an epoch every 10 seconds'],

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '@celium/contract';
 import type { Transfer } from '../subnet-chain.ts';
 import { withReveals } from './commits.ts';
+import { withEmission, withIssuedAlpha } from './emission.ts';
 import { scheduleOf } from './schedule.ts';
 import { withPermits } from './staking.ts';
 import { raoPerAlpha, type ChainState } from './state.ts';
@@ -34,14 +35,15 @@ export function sealBlock(before: ChainState, timeMs: number): SealedBlock {
     pool: { ...pool, emaRaoPerAlpha: ema },
     open: { operations: [], transfers: [] },
   };
-  return { state: number >= scheduleOf(before).nextEpochBlock ? withEpoch(sealed) : sealed, operations, transfers };
+  const issued = withIssuedAlpha(sealed);
+  return { state: number >= scheduleOf(before).nextEpochBlock ? withEpoch(issued) : issued, operations, transfers };
 }
 
 function withEpoch(state: ChainState): ChainState {
   const floor = state.genesis.registrationCost;
   const lowered = state.registrationCost - state.registrationCost / 8n;
   return {
-    ...withPermits(state),
+    ...withPermits(withEmission(state)),
     registrationCost: lowered > floor ? lowered : floor,
     epoch: { index: state.epoch.index + 1, lastBlock: state.head.number },
   };

@@ -258,6 +258,7 @@ const rich = {
   endowments: [alice, ...people].map(({ ss58 }) => ({ ss58, free: 100n * TAO })),
   maxUids: 3,
   immunityPeriodBlocks: 3,
+  alphaPerBlock: TAO,
 };
 
 test('no sequence of operations makes or loses a rao of TAO or alpha', async () => {

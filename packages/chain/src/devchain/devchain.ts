@@ -98,13 +98,14 @@ export class Devchain implements DevchainPort {
 
   /** Total rao, as issued and as found in accounts and pool: always equal. */
   audit(): { issued: bigint; found: bigint; alphaIssued: bigint; alphaFound: bigint } {
-    const { accounts, pool, stakes, totalIssuance } = this.#state;
+    const { accounts, pending, pool, stakes, totalIssuance } = this.#state;
+    const waiting = pending.owner + pending.miners + pending.validators;
     const sum = (amounts: bigint[]): bigint => amounts.reduce((total, amount) => total + amount, 0n);
     return {
       issued: totalIssuance,
       found: pool.tao + sum(Object.values(accounts).map(({ free, reserved }) => free + reserved)),
       alphaIssued: pool.alphaOut,
-      alphaFound: pool.alphaBurned + sum(Object.values(stakes).flatMap((by) => Object.values(by))),
+      alphaFound: pool.alphaBurned + waiting + sum(Object.values(stakes).flatMap((by) => Object.values(by))),
     };
   }
 

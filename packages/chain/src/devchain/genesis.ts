@@ -7,7 +7,7 @@ import { QUICKNET } from '../commit-reveal/drand.ts';
 import { RAO_PER_TAO, type Rao } from '../subnet-chain.ts';
 
 /** The rules that this version plays by; a chain that began under others cannot be replayed. */
-export const DEVCHAIN_RULES = 2;
+export const DEVCHAIN_RULES = 3;
 
 /** The parameters of a devchain, fixed for its life; amounts in rao, lengths in blocks. */
 export interface DevchainGenesis {
@@ -37,6 +37,8 @@ export interface DevchainGenesis {
   /** The chain's own beacon: rounds as of drand's quicknet, so many milliseconds apart. */
   readonly drandGenesisMs: number;
   readonly drandPeriodMs: number;
+  /** Alpha issued in each block: 18 % to the owner, 41 % to miners, 41 % to validators. None by default. */
+  readonly alphaPerBlock: Rao;
   /** Cost of a registration, at first and at least: each one raises it by an eighth, each epoch lowers it by an eighth. */
   readonly registrationCost: Rao;
   /** Fee of an operation that a coldkey signs; burned. Hotkey operations are free. */
@@ -81,6 +83,7 @@ export function defaultGenesis(overrides: Partial<DevchainGenesis> = {}): Devcha
     revealPeriodEpochs: 1,
     drandGenesisMs: QUICKNET.genesisMs,
     drandPeriodMs: QUICKNET.periodMs,
+    alphaPerBlock: 0n,
     registrationCost: RAO_PER_TAO / 1_000n,
     feeRao: 137_000n,
     existentialDeposit: 500n,

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { CeliumError, ERRORS, crashAt, errorBody } from '@celium/contract';
 import { toHex } from '../keys/bytes.ts';
+import { RAO_PER_TAO } from '../subnet-chain.ts';
 import { Devchain } from './devchain.ts';
 import { defaultGenesis, type DevchainGenesis } from './genesis.ts';
 import { serveDevchain } from './server.ts';
@@ -26,6 +27,7 @@ For a new chain only (an old one keeps what it began with):
   --weights-rate N   blocks between two weight rows of one hotkey (default 100)
   --serving-rate N   blocks between two axons of one hotkey (default 50)
   --finality-lag N   blocks that the finalised one is behind (default 2)
+  --emission         an alpha per block is issued and paid at epochs (default: none)
   --commit-reveal N  weights are committed, and revealed N epochs later (default: set plainly)
 `;
 
@@ -66,6 +68,7 @@ function readSettings(argv: readonly string[]): Settings | 'help' {
         'serving-rate': text,
         'finality-lag': text,
         'commit-reveal': text,
+        emission: { type: 'boolean' },
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -81,7 +84,7 @@ function readSettings(argv: readonly string[]): Settings | 'help' {
     if (parsed >= least && parsed <= most) return parsed;
     throw new CeliumError('USAGE', `--${name} must be a whole number from ${least} to ${most}`);
   };
-  const given: Record<string, number | string | boolean | undefined> = {
+  const given: Record<string, bigint | number | string | boolean | undefined> = {
     seed: values['seed'] as string | undefined,
     netuid: number('netuid', 1, 65_535),
     tempo: number('tempo', 1, 50_400),
@@ -90,6 +93,7 @@ function readSettings(argv: readonly string[]): Settings | 'help' {
     finalityLagBlocks: number('finality-lag', 0, 1_000),
     revealPeriodEpochs: number('commit-reveal', 1, 100),
     commitReveal: values['commit-reveal'] === undefined ? undefined : true,
+    alphaPerBlock: values['emission'] === true ? RAO_PER_TAO : undefined,
   };
   const home = process.env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state');
   return {

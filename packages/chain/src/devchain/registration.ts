@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { Ss58 } from '../keys/ss58.ts';
 import type { Rao } from '../subnet-chain.ts';
 import { done, refuse, type Applied } from './applied.ts';
-import { accountOf, stakeOf, uidOf, withAccount, withNeuron, type ChainState, type NeuronState } from './state.ts';
+import { accountOf, freshNeuron, stakeOf, uidOf, withAccount, withNeuron, type ChainState } from './state.ts';
 
 /**
  * Registers a hotkey for the current burn price (`RegistrationPriceLimitExceeded` above `maxCost`). On a full subnet
@@ -20,15 +20,7 @@ export function registerNeuron(state: ChainState, coldkey: Ss58, hotkey: Ss58, m
   const uid = freeUid(state);
   if (uid < 0) return refuse('NoNeuronIdAvailable');
   const block = state.head.number + 1;
-  const neuron: NeuronState = {
-    hotkey,
-    coldkey,
-    registeredAt: block,
-    lastUpdate: block,
-    validatorPermit: false,
-    weights: [],
-    weightsSetAt: 0,
-  };
+  const neuron = freshNeuron(hotkey, coldkey, block);
   const paid = withAccount(state, coldkey, { ...account, free: account.free - cost });
   const slots =
     uid === paid.neurons.length ? { ...paid, neurons: [...paid.neurons, neuron] } : withNeuron(paid, uid, neuron);

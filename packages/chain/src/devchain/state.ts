@@ -22,10 +22,40 @@ export interface NeuronState {
   /** Row as set, in stored (upscaled) form; `setAt` is the block, 0 for never. */
   readonly weights: ReadonlyArray<readonly [number, number]>;
   readonly weightsSetAt: number;
+  /** Of the last epoch: shares of 65,535, and alpha. */
+  readonly incentive: number;
+  readonly dividends: number;
+  readonly emission: Rao;
+  /** `[uid, share]` of what is bonded to others. */
+  readonly bonds: ReadonlyArray<readonly [number, number]>;
   readonly axon?: Axon;
 }
 
-/** The alpha pool and what became of alpha. `alphaOut` is what was ever bought less what was recycled. */
+/** Alpha that is issued and not paid out yet. */
+export interface PendingEmission {
+  readonly owner: Rao;
+  readonly miners: Rao;
+  readonly validators: Rao;
+}
+
+/** A slot as a registration leaves it. */
+export function freshNeuron(hotkey: Ss58, coldkey: Ss58, block: number): NeuronState {
+  return {
+    hotkey,
+    coldkey,
+    registeredAt: block,
+    lastUpdate: block,
+    validatorPermit: false,
+    weights: [],
+    weightsSetAt: 0,
+    incentive: 0,
+    dividends: 0,
+    emission: 0n,
+    bonds: [],
+  };
+}
+
+/** The alpha pool and what became of alpha. `alphaOut` is what was ever bought and issued less what was recycled. */
 export interface PoolState {
   readonly tao: Rao;
   readonly alpha: Rao;
@@ -78,6 +108,9 @@ export interface ChainState {
   /** Staked alpha by hotkey and coldkey. */
   readonly stakes: Readonly<Record<Ss58, Readonly<Record<Ss58, Rao>>>>;
   readonly pool: PoolState;
+  readonly pending: PendingEmission;
+  /** Share of the last epoch's miner incentive that went to the owner's hotkeys. */
+  readonly minerBurned: number;
   /** In the order in which they were made. */
   readonly commits: readonly CommitState[];
   readonly anchors: Readonly<Record<Ss58, AnchorState>>;
@@ -102,15 +135,7 @@ export function initialState(genesis: DevchainGenesis): ChainState {
     accounts[ss58] = { ...NO_ACCOUNT, free: (accounts[ss58]?.free ?? 0n) + free };
     totalIssuance += free;
   }
-  const owner: NeuronState = {
-    hotkey: genesis.ownerHotkey,
-    coldkey: genesis.ownerColdkey,
-    registeredAt: 0,
-    lastUpdate: 0,
-    validatorPermit: false,
-    weights: [],
-    weightsSetAt: 0,
-  };
+  const owner = freshNeuron(genesis.ownerHotkey, genesis.ownerColdkey, 0);
   return {
     genesis,
     genesisHash: hash,
@@ -128,6 +153,8 @@ export function initialState(genesis: DevchainGenesis): ChainState {
       alphaBurned: 0n,
       emaRaoPerAlpha: raoPerAlpha(genesis.poolTao, genesis.poolAlpha),
     },
+    pending: { owner: 0n, miners: 0n, validators: 0n },
+    minerBurned: 0,
     commits: [],
     anchors: {},
     faults: { lateDrandRounds: 0, specVersion: DEVCHAIN_SPEC_VERSION },

@@ -24,14 +24,14 @@ export function viewSubnet(state: ChainState): SubnetParams {
     activityCutoffBlocks: genesis.activityCutoffBlocks,
     commitReveal: { enabled: genesis.commitReveal, version: 4, revealPeriodEpochs: genesis.revealPeriodEpochs },
     burnMode: genesis.burnMode,
-    minerBurned: 0,
+    minerBurned: state.minerBurned,
     alphaOut: state.pool.alphaOut,
     registrationCost: state.registrationCost,
     existentialDeposit: genesis.existentialDeposit,
   };
 }
 
-/** The metagraph. Without Yuma nothing is emitted: incentive, dividends and emission are 0. */
+/** The metagraph, with shares and alpha of the last epoch. */
 export function viewNeurons(state: ChainState): Neuron[] {
   return state.neurons.map((neuron, uid) => {
     const alphaStake = stakeOf(state, neuron.hotkey);
@@ -46,9 +46,9 @@ export function viewNeurons(state: ChainState): Neuron[] {
       active: state.head.number - neuron.lastUpdate < state.genesis.activityCutoffBlocks,
       lastUpdate: neuron.lastUpdate,
       registeredAt: neuron.registeredAt,
-      incentive: 0,
-      dividends: 0,
-      emission: 0n,
+      incentive: neuron.incentive,
+      dividends: neuron.dividends,
+      emission: neuron.emission,
       ...(neuron.axon === undefined ? {} : { axon: neuron.axon }),
     };
   });
