@@ -15,6 +15,7 @@ export * from './documents/log-head.ts';
 export * from './documents/machine-consent.ts';
 export * from './documents/machine-receipt.ts';
 export * from './documents/manifest.ts';
+export * from './documents/price-feed.ts';
 export * from './documents/proof-file.ts';
 export * from './documents/receipt.ts';
 export * from './documents/template-index.ts';
