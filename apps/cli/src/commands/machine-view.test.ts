@@ -110,6 +110,23 @@ test('an offer of a machine that nobody looked at says so', async () => {
   expect(stdout).toContain('The host has told nothing of itself lately.');
 });
 
+test('an offer of several units says whether they are linked, at which rate, or that nobody measured it', async () => {
+  const units = ['GPU-00000000-0000-4000-8000-000000000001', 'GPU-00000000-0000-4000-8000-000000000002'];
+  const said = async (link: Offer['link']): Promise<string> => {
+    market = await startMarketServer({ getOffer: () => ({ ...SAMPLE_OFFER, units, link }) });
+    const { stdout } = await show('offer', SAMPLE_OFFER.offerId);
+    await market.close();
+    market = null;
+    return /^linked +(.*?) *$/m.exec(stdout)?.[1] ?? '';
+  };
+  const measuredAtMs = Date.now();
+  expect(await said(null)).toBe('not measured');
+  expect(await said({ linked: true, bytesPerSecond: 712e9, measuredAtMs })).toMatch(
+    /^yes, slowest pair 712 GB\/s, measured/,
+  );
+  expect(await said({ linked: false, bytesPerSecond: null, measuredAtMs })).toMatch(/^no, not every pair answered, /);
+});
+
 test('a provider sees the same of the own machine, and every alarm of the host', async () => {
   market = await startMarketServer({ listOffers: () => ({ offers: [SEEN] }) });
   const state = join(home, 'agent');

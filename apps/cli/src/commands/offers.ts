@@ -130,6 +130,7 @@ function describeOffer(offer: Offer, nowMs: number): string {
     ['machine', `${offer.machineId} of ${offer.hotkey}`],
     ['class', offer.class ?? 'not measured yet'],
     ['units', `${offer.units.join(', ')} (${offer.freeUnits} free)`],
+    ...(offer.units.length < 2 ? [] : [['linked', linkedOf(offer.link, nowMs)] as const]),
     ['price', `${formatUsd(offer.priceMicroUsdPerUnitHour)} per unit and hour`],
     ['host', `${host.cpuCores} cores, ${formatBytes(host.memoryBytes)} memory, ${formatBytes(host.diskBytes)} disk`],
     ['location', placeOf(offer)],
@@ -140,6 +141,15 @@ function describeOffer(offer: Offer, nowMs: number): string {
   ]);
   const alarms = describeHostAlarms(offer.hostAlarms, nowMs, (alarm) => alarm.concernsRenters);
   return `${fields}\n${describeMachineCheck(offer.machineCheck, nowMs)}\n${alarms}`;
+}
+
+/** Whether fast links join the units, in words. */
+function linkedOf(link: Offer['link'], nowMs: number): string {
+  if (link === null) return 'not measured';
+  const { linked, bytesPerSecond, measuredAtMs } = link;
+  const rate =
+    bytesPerSecond === null ? 'not every pair answered' : `slowest pair ${Math.floor(bytesPerSecond / 1e9)} GB/s`;
+  return `${linked ? 'yes' : 'no'}, ${rate}, measured ${formatAge(measuredAtMs, nowMs)}`;
 }
 
 /** What the machine says of its place; the row `location` of its checks says what was found of it. */

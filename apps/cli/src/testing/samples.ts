@@ -30,6 +30,7 @@ export const SAMPLE_OFFER: Offer = {
   machineCheck: null,
   hostAlarms: null,
   host: { cpuCores: 2, memoryBytes: 24_000_000_000, diskBytes: 80_000_000_000, location: 'Helsinki\u001b[31m' },
+  link: null,
   unitConflict: null,
   notice: 'The owner of this machine can read its memory and disk.',
 };

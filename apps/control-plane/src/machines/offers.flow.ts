@@ -50,6 +50,7 @@ export function showOffer(offer: OfferRow): Offer {
     measured: offer.measured,
     machineCheck: offer.machineCheck,
     hostAlarms: offer.hostAlarms,
+    link: offer.link,
     unitConflict:
       offer.unitConflict === null
         ? null

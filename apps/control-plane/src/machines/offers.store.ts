@@ -1,15 +1,18 @@
 /** Offers in PostgreSQL. The terms of an offer never change: other terms close it and open another. */
-import { INVENTORY_INTERVAL_MS, type Offer } from '@celium/contract';
+import { INVENTORY_INTERVAL_MS, type Offer, type Receipt } from '@celium/contract';
 import {
   MACHINE_RECEIPT_VALID_MS,
   RECEIPT_VALID_MS,
   concernsRenters,
   conflictOfUnits,
+  linkByValidators,
   trustOf,
   weakestGpuClass,
   type HostAlarm,
+  type PairedUnit,
   type UnitConflict,
   type UnitStanding,
+  type WholeCheck,
 } from '@celium/domain';
 import { sql } from 'kysely';
 import type { Queries, Tx } from '../database/market-database.ts';
@@ -45,6 +48,8 @@ export interface OfferRow extends OfferTerms {
   machineCheck: Offer['machineCheck'];
   /** What the machine's newest inventory gives reason to look at. */
   hostAlarms: Offer['hostAlarms'];
+  /** Whether its units are joined by fast links, as validators measured. */
+  link: Offer['link'];
   /** What the registry of GPUs has against a unit of it. */
   unitConflict: UnitConflict | null;
 }
@@ -114,6 +119,16 @@ export async function readOffers(db: Queries, nowMs: number, offerId?: string): 
           'receiptId', p.receipt_id, 'validator', p.validator, 'findings', p.findings) order by p.part)
         from machine_part_verdicts p where p.machine_key = o.machine_key
           and p.tested_at_ms >= ${nowMs - MACHINE_RECEIPT_VALID_MS}::bigint) as machine_parts,
+      case when cardinality(o.units) > 1 then (
+        select json_agg(json_build_object('validator', r.validator, 'endedAtMs', r.ended_at_ms, 'unit', r.unit_id, 'verdict', r.verdict,
+          'class', r.document->'body'->'measured'->>'class', 'barrierId', w.barrier, 'pair', r.document->'body'->'pair'))
+        from (select distinct on (n.validator) n.validator, n.document->'body'->>'barrierId' as barrier from receipts n
+            where n.machine_key = o.machine_key and n.ended_at_ms >= ${nowMs - RECEIPT_VALID_MS}::bigint
+              and n.document->'body'->'pair' is not null
+            order by n.validator, n.ended_at_ms desc) w
+        join receipts r on r.machine_key = o.machine_key and r.validator = w.validator
+          and r.ended_at_ms >= ${nowMs - RECEIPT_VALID_MS}::bigint and r.document->'body'->>'barrierId' = w.barrier
+      ) end as whole_checks,
       (select json_build_object('seenAtMs', h.received_at_ms, 'alarms', h.alarms) from host_alarms h
         where h.machine_key = o.machine_key and h.received_at_ms >= ${nowMs - ALARMS_VALID_MS}::bigint) as host_alarms
     from offers o join machines m using (machine_key) left join agent_sessions s using (machine_key)
@@ -145,7 +160,19 @@ interface RawOffer {
   taken: string[];
   verdicts: UnitVerdict[] | null;
   machine_parts: PartVerdict[] | null;
+  whole_checks: WholeCheckRow[] | null;
   host_alarms: { seenAtMs: number; alarms: HostAlarm[] } | null;
+}
+
+/** One unit's receipt in a validator's newest check with pairs. */
+interface WholeCheckRow {
+  validator: string;
+  endedAtMs: number;
+  unit: string;
+  verdict: 'pass' | 'fail';
+  class: string;
+  barrierId: string;
+  pair: Receipt['pair'] | null;
 }
 
 interface PartVerdict {
@@ -197,8 +224,27 @@ function fromRow(row: RawOffer, standings: ReadonlyMap<string, UnitStanding>): O
     measured: shown?.measured ?? null,
     machineCheck,
     hostAlarms: hostAlarmsOf(row.host_alarms),
+    link: linkByValidators(row.units, wholeChecksOf(row.whole_checks ?? [])),
     unitConflict: conflictOfUnits(row.units, { hotkey: row.hotkey, machineKey: row.machine_key }, standings),
   };
+}
+
+function wholeChecksOf(rows: readonly WholeCheckRow[]): WholeCheck[] {
+  return Object.values(Object.groupBy(rows, ({ validator }) => validator)).map((own = []) => ({
+    endedAtMs: Math.max(...own.map(({ endedAtMs }) => endedAtMs)),
+    units: own.map(({ unit, verdict, class: gpuClass, barrierId, pair }) => ({
+      unit,
+      class: gpuClass,
+      barrierId,
+      passed: verdict === 'pass',
+      pair: pairedWith(pair),
+    })),
+  }));
+}
+
+function pairedWith(pair: Receipt['pair'] | null): PairedUnit['pair'] {
+  if (pair === null || pair === undefined) return null;
+  return { peer: pair.peer, passed: pair.verdict === 'pass', bytesPerSecond: pair.bytesPerSecond };
 }
 
 function hostAlarmsOf(seen: RawOffer['host_alarms']): Offer['hostAlarms'] {

@@ -75,6 +75,13 @@ export const offer = z.object({
       ),
     })
     .nullable(),
+  /**
+   * Whether fast links join the units of this machine, by validators' whole checks of the last day, and how fast the slowest pair of neighbours answered; null when
+   * nobody measured it, or there is one unit only. Not linked does not say that there are no links.
+   */
+  link: z
+    .object({ linked: z.boolean(), bytesPerSecond: z.number().min(0).nullable(), measuredAtMs: unixMs })
+    .nullable(),
   /** Why a GPU of this offer does not count for it, so that it cannot be rented; null when nothing is known against it. */
   unitConflict: z.object({ state: z.enum(['contested', 'spoofed', 'held-elsewhere']), message: z.string() }).nullable(),
   host: z.looseObject({ cpuCores: z.int(), memoryBytes: z.int(), diskBytes: z.int(), location: z.string().optional() }),

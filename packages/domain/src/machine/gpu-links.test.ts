@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { GPU_CLASSES } from './gpu-classes.ts';
 import {
   GPU_LINKS,
+  linkByValidators,
   linkFloor,
   linkOfMachine,
   pairRounds,
@@ -118,6 +119,25 @@ test('a single unit, and two of which one is paired with itself, are not linked'
   const twins = machine('H100', 2, 700 * GB);
   twins[0]!.pair!.peer = twins[0]!.unit;
   expect(linkOfMachine(twins).linked).toBe(false);
+});
+
+test('a market goes by more than half of its validators’ newest whole checks', () => {
+  const names = ['GPU-0', 'GPU-1', 'GPU-2', 'GPU-3'];
+  const said = (gigabytesPerSecond: number, endedAtMs: number) => ({
+    endedAtMs,
+    units: machine('H100', 4, gigabytesPerSecond * GB),
+  });
+  expect(linkByValidators(names, [])).toBeNull();
+  expect(linkByValidators(names, [said(700, 5)])).toEqual({
+    linked: true,
+    bytesPerSecond: 700 * GB,
+    measuredAtMs: 5,
+  });
+  expect(linkByValidators(names, [said(700, 5), said(100, 7)])).toMatchObject({ linked: false, measuredAtMs: 7 });
+  const three = [said(700, 5), said(100, 7), said(650, 6)];
+  expect(linkByValidators(names, three)).toMatchObject({ linked: true, bytesPerSecond: 650 * GB });
+  // A check of other units than the offer has says nothing for it.
+  expect(linkByValidators([...names, 'GPU-4'], [said(700, 5)])).toMatchObject({ linked: false, bytesPerSecond: null });
 });
 
 test('rounds pair every unit with its neighbours once, and no unit twice in a round', () => {

@@ -112,6 +112,37 @@ function ringRates(units: readonly PairedUnit[]): number[] | null {
   return seen.size === units.length ? rates : null;
 }
 
+/** A validator's newest whole check of a machine, unit by unit. */
+export interface WholeCheck {
+  endedAtMs: number;
+  units: readonly PairedUnit[];
+}
+
+/**
+ * What the newest whole checks of several validators say of a machine of these units: linked when more than half of them say so, at the slowest rate that they found.
+ * Null when nobody measured its pairs.
+ */
+export function linkByValidators(
+  units: readonly string[],
+  checks: readonly WholeCheck[],
+): (MachineLink & { measuredAtMs: number }) | null {
+  if (checks.length === 0) return null;
+  const words = checks.map((check) => {
+    const own = check.units.filter(({ unit }) => units.includes(unit));
+    return new Set(own.map(({ unit }) => unit)).size === units.length ? linkOfMachine(own) : UNLINKED;
+  });
+  const linked = words.filter((word) => word.linked);
+  const isLinked = 2 * linked.length > words.length;
+  const rates = (isLinked ? linked : words).flatMap(({ bytesPerSecond }) => bytesPerSecond ?? []);
+  return {
+    linked: isLinked,
+    bytesPerSecond: rates.length === 0 ? null : Math.min(...rates),
+    measuredAtMs: Math.max(...checks.map(({ endedAtMs }) => endedAtMs)),
+  };
+}
+
+const UNLINKED: MachineLink = { linked: false, bytesPerSecond: null };
+
 /** Two units that are measured together; the first one's prover answers. */
 export interface UnitPair {
   lead: string;
