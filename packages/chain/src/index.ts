@@ -25,6 +25,8 @@ export * from './devchain/genesis.ts';
 export * from './devchain/replay.ts';
 export * from './devchain/store.ts';
 export * from './devchain/http-port.ts';
+export * from './devchain/lossy-port.ts';
+export * from './bittensor/connect-bittensor.ts';
 export * from './devchain/server.ts';
 export * from './connect.ts';
 export * from './sqlite-file.ts';

@@ -174,6 +174,71 @@ test('a submission that never arrived is made again after a few blocks, and the 
   expect(readNoted(ports.database, next)?.state).toBe('submitted');
 });
 
+/** Replaces the chain by one that takes commits only, tempo 20. */
+function useCommitReveal(): void {
+  const genesis = defaultGenesis({ seed: 'weights', tempo: 20, weightsRateLimitBlocks: 2, commitReveal: true });
+  let nowMs = genesis.timeMs;
+  chain = new Devchain({ store: new DevchainStore(':memory:'), genesis, now: () => (nowMs += 12_000) });
+  client = new DevchainClient(chain);
+  ports = { ...ports, chain: client };
+}
+
+test('on a subnet with commit-reveal the row is committed, hidden, and confirmed in the next epoch', async () => {
+  useCommitReveal();
+  await register();
+  await addPass();
+  await setWeights(ports);
+  const { epochIndex } = await client.schedule();
+  const uid = await uidOf(validator.ss58);
+  expect(await client.weights(uid)).toEqual([]);
+  await setWeights(ports);
+  expect(readNoted(ports.database, epochIndex)?.state).toBe('submitted');
+  chain.advance(25);
+  await setWeights(ports);
+  expect(await client.weights(uid)).toEqual([[await uidOf(agent.provider.ss58), 65_535]]);
+  expect(readNoted(ports.database, epochIndex)?.state).toBe('confirmed');
+  expect(await client.pendingWeights(validator.ss58)).toHaveLength(1);
+});
+
+test('a reveal that never comes is an alarm once its epoch is over, and weights go on', async () => {
+  useCommitReveal();
+  await register();
+  await addPass();
+  await setWeights(ports);
+  const { epochIndex } = await client.schedule();
+  chain.setFaults({ lateDrandRounds: 10_000 });
+  chain.advance(20);
+  await setWeights(ports);
+  expect(readNoted(ports.database, epochIndex)?.state).toBe('submitted');
+  chain.advance(20);
+  await setWeights(ports);
+  expect(readNoted(ports.database, epochIndex)?.state).toBe('mismatch');
+  const alarms = lines.filter((line) => line['name'] === 'confirm weights');
+  expect(alarms).toHaveLength(1);
+  expect(alarms[0]?.['detail']).toMatch(/reveal never came/);
+  expect(readNoted(ports.database, (await client.schedule()).epochIndex)?.state).toBe('submitted');
+});
+
+test('a hashed commit is opened in its epoch, by a validator that was started anew in between', async () => {
+  useCommitReveal();
+  class ByHash extends DevchainClient {
+    override putWeights(
+      ...[hotkey, row, versionKey]: Parameters<DevchainClient['putWeights']>
+    ): ReturnType<DevchainClient['putWeights']> {
+      return super.putWeights(hotkey, row, versionKey, { commit: 'hashed' });
+    }
+  }
+  await register();
+  await addPass();
+  await setWeights({ ...ports, chain: new ByHash(chain) });
+  const { epochIndex } = await client.schedule();
+  chain.advance(25);
+  await setWeights(ports);
+  expect(await client.weights(await uidOf(validator.ss58))).toEqual([[await uidOf(agent.provider.ss58), 65_535]]);
+  expect(readNoted(ports.database, epochIndex)?.state).toBe('confirmed');
+  expect(lines.filter((line) => line['name'] === 'reveal weights')).toHaveLength(1);
+});
+
 /** The devchain, with a connection that breaks when weights are sent. */
 function lostOnTheWay(): DevchainClient {
   class Cut extends DevchainClient {

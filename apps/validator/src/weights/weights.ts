@@ -17,6 +17,9 @@ import type { MachineBook } from '../state/machine-book.ts';
 import type { ReceiptBook } from '../state/receipt-book.ts';
 import type { UnitRegistry } from '../state/unit-registry.ts';
 
+/** So many committed rows are looked after at once; the chain keeps ten. */
+const MOST_UNSETTLED = 10;
+
 /** What setting weights needs from outside. */
 export interface WeightsPorts {
   clock: ValidatorClock;
@@ -59,6 +62,7 @@ export async function setWeights(ports: WeightsPorts): Promise<void> {
   const { chain, database, clock } = ports;
   const [schedule, neurons, heads] = await Promise.all([chain.schedule(), chain.neurons(), chain.heads()]);
   const epoch = schedule.epochIndex;
+  await settleCommitted(ports, epoch);
   const self = neurons.find((neuron) => neuron.hotkey === ports.hotkey.ss58);
   const noted = readNoted(database, epoch);
   if (noted !== null && noted.state !== 'submitting') return confirm(ports, noted);
@@ -90,6 +94,31 @@ export async function setWeights(ports: WeightsPorts): Promise<void> {
   ports.report({ event: 'step', name: 'set weights', status: 'done', detail });
 }
 
+/**
+ * Rows that were committed in earlier epochs: a hashed one is opened when it is due, and each is read back once it stands or its reveal epoch is
+ * over. The alarm of a reveal that never came is here: the chain itself says nothing.
+ */
+async function settleCommitted(ports: WeightsPorts, epoch: number): Promise<void> {
+  const rows = ports.database
+    .prepare(
+      `SELECT epoch, state, row, answer FROM weights WHERE state = 'submitted' AND answer IS NOT NULL AND epoch < ? ORDER BY epoch DESC LIMIT ?`,
+    )
+    .all(epoch, MOST_UNSETTLED) as unknown as Array<Noted & { answer: string }>;
+  for (const noted of rows) {
+    const { revealEpoch, secret, epoch: committedIn } = readAnswer(noted.answer);
+    if (revealEpoch === undefined) continue;
+    if (secret !== undefined && revealEpoch === epoch) {
+      const pending = await ports.chain.pendingWeights(ports.hotkey.ss58);
+      if (pending.some((one) => one.mode === 'hashed' && one.epoch === committedIn)) {
+        const outcome = await ports.chain.revealWeights(ports.hotkey, secret);
+        const detail = `epoch ${noted.epoch}: ${outcome.ok ? 'opened' : `the chain refused: ${outcome.error}`}`;
+        ports.report({ event: 'step', name: 'reveal weights', status: outcome.ok ? 'done' : 'failed', detail });
+      }
+    }
+    await confirm(ports, noted);
+  }
+}
+
 /** The chain said no: what may pass later is tried again, the rest waits for the next epoch. */
 function refused(ports: WeightsPorts, epoch: number, answer: Extract<WeightsReceipt, { ok: false }>): void {
   if (answer.retryable) ports.database.prepare('DELETE FROM weights WHERE epoch = ?').run(epoch);
@@ -106,13 +135,17 @@ async function confirm(ports: WeightsPorts, noted: Noted): Promise<void> {
   if (seen === 'pending') return;
   noteState(ports.database, noted.epoch, seen, null);
   if (seen === 'mismatch') {
-    const detail = `epoch ${noted.epoch}: the chain stores another row than ours; look at uid ${answer.uid}`;
+    const cause = answer.mode === 'plain' ? '' : ' (the reveal never came, or was dropped)';
+    const detail = `epoch ${noted.epoch}: the chain stores another row than ours${cause}; look at uid ${answer.uid}`;
     ports.report({ event: 'step', name: 'confirm weights', status: 'failed', detail });
   }
 }
 
+/** A receipt as it was noted; its amounts are decimal strings there. */
 function readAnswer(text: string): Extract<WeightsReceipt, { ok: true }> {
-  return JSON.parse(text) as Extract<WeightsReceipt, { ok: true }>;
+  const answer = JSON.parse(text) as Extract<WeightsReceipt, { ok: true }>;
+  const { secret } = answer;
+  return secret === undefined ? answer : { ...answer, secret: { ...secret, versionKey: BigInt(secret.versionKey) } };
 }
 
 /** The weights of one epoch as far as they went, or null. */

@@ -131,6 +131,18 @@ test('a node that is far behind is passed over', async () => {
   expect(late.asked.get('chain_getFinalizedHead')).toBeUndefined();
 });
 
+test('a node on another fork than what was final before is passed over', async () => {
+  world = await openScaleWorld();
+  world.chain.seal(30);
+  const [first, forked, third] = [await world.node(), await world.node({ forkedAt: 5 }), await world.node()];
+  const chain = world.connect([first, forked, third]);
+  await chain.heads();
+  await first.stop();
+  await chain.heads();
+  expect(forked.asked.get('chain_getFinalizedHead')).toBeUndefined();
+  expect(third.asked.get('chain_getFinalizedHead')).toBeGreaterThan(0);
+});
+
 test('two nodes that tell of different final blocks are an alarm, not a choice', async () => {
   world = await openScaleWorld();
   world.chain.seal(10);

@@ -28,6 +28,7 @@ import type {
 import { checkWeightsRow, weightsRowDigest } from '../weights-row.ts';
 import { operationHash, signOperation, type DevchainCall, type Operation } from './operations.ts';
 import { sealForRound } from './sealed-box.ts';
+import { DEVCHAIN_SPEC_VERSION } from './state.ts';
 import type { DevchainIdentity, DevchainPort, Submitted, WireBlock } from './port.ts';
 
 /** How many blocks an operation may wait for its inclusion. */
@@ -253,7 +254,13 @@ export class DevchainClient implements SubnetChain {
   }
 
   async #signAndSubmit(signer: KeySigner, call: DevchainCall): Promise<Submitted> {
-    const { genesisHash } = await this.#knownIdentity();
+    const { genesisHash, specVersion } = await this.#port.identity();
+    if (specVersion !== DEVCHAIN_SPEC_VERSION) {
+      throw new CeliumError(
+        'CHAIN_CHANGED',
+        `the devchain says that its runtime is spec ${specVersion}, and this version knows ${DEVCHAIN_SPEC_VERSION} only`,
+      );
+    }
     for (let tries = 1; ; tries += 1) {
       const [{ nonce }, { best }] = await Promise.all([this.#port.account(signer.ss58, 'open'), this.#port.heads()]);
       const context = { nonce, genesisHash, validUntil: best.number + MORTAL_BLOCKS };

@@ -5,6 +5,7 @@ import { RAO_PER_TAO } from '../subnet-chain.ts';
 import { DevchainClient } from './devchain-client.ts';
 import { Devchain } from './devchain.ts';
 import { defaultGenesis } from './genesis.ts';
+import { withBrokenCalls } from './lossy-port.ts';
 import { replayDevchain } from './replay.ts';
 import { DevchainStore } from './store.ts';
 
@@ -100,4 +101,28 @@ test('a registered hotkey anchors heads, some in an epoch, and the last one stan
   await chain.anchorLogHead(hotkey, head(2));
   expect((await chain.anchoredLogHead(hotkey.ss58))?.height).toBe(2);
   devchain.advance(7);
+});
+
+test('an answer that never came leads to no second operation, whichever way it was lost', async () => {
+  const sleep = async (): Promise<void> => {};
+  for (const when of ['before', 'after'] as const) {
+    const { devchain } = open();
+    const port = withBrokenCalls(devchain, [
+      { method: 'submit', when, times: 2 },
+      { method: 'inclusion', when, times: 2 },
+    ]);
+    const chain = new DevchainClient(port, { sleep });
+    expect(await chain.transfer(alice, ann, TAO)).toMatchObject({ ok: true });
+    expect((await chain.balance(ann)).free).toBe(TAO);
+  }
+});
+
+test('a runtime of another version is read and not written to', async () => {
+  const { devchain, chain } = open();
+  devchain.setFaults({ specVersion: 426 });
+  expect((await chain.info()).specVersion).toBe(426);
+  expect((await chain.balance(ann)).free).toBe(0n);
+  await expect(chain.transfer(alice, ann, TAO)).rejects.toMatchObject({ code: 'CHAIN_CHANGED' });
+  devchain.setFaults({ specVersion: 425 });
+  expect(await chain.transfer(alice, ann, TAO)).toMatchObject({ ok: true });
 });

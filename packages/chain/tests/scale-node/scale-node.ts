@@ -62,6 +62,8 @@ export interface NodeFaults {
   loseBefore?: number;
   /** Tells of this hash as the final one with its number. */
   lieAboutFinal?: string;
+  /** From this number on its blocks are others. */
+  forkedAt?: number;
   /** Shows the chain as it was so many blocks ago. */
   blocksBehind?: number;
   /** Metadata and version of a changed runtime. */
@@ -296,6 +298,7 @@ export class ScaleNode {
     const shown = this.#shown();
     const block = number === undefined || number === null ? shown.at(-1) : shown[Number(number)];
     if (Number(number) === 0 && this.faults.genesisHash !== undefined) return `0x${this.faults.genesisHash}`;
+    if (Number(number) >= (this.faults.forkedAt ?? Infinity)) return `0x${'f0'.repeat(32)}`;
     return block === undefined ? null : `0x${block.hash}`;
   }
 
