@@ -157,3 +157,10 @@ test('from emission a machine is owed all but the fee of what was burned', () =>
   const { lines } = count([statement([line(), line({ rentalId: 'r2' })])], [burn(4n * USD)], EMISSION);
   expect(owedRentalShares(lines, EMISSION)).toEqual([{ hotkey: 'one', machineKey: 'm1', owedMicroUsd: 3_600_000n }]);
 });
+
+test('emission owes nothing on the word of a market about a machine without proof, or beyond its hours', () => {
+  const unproven = count([statement([line({ machineKey: 'm2' })])], [burn(2n * USD)], EMISSION);
+  expect(owedRentalShares(unproven.lines, EMISSION)).toEqual([]);
+  const beyond = count([statement([line({ unitMs: 9n * 3_600_000n })])], [burn(2n * USD)], EMISSION);
+  expect(owedRentalShares(beyond.lines, EMISSION)).toEqual([]);
+});

@@ -172,16 +172,25 @@ function eligibleMicroUsd({ kind, unitMs, settledMicroUsd, refundedMicroUsd }: S
   return kind === 'paid' && left > 0n ? left : 0n;
 }
 
-/** What machines are owed from emission for rentals whose whole revenue was burned: all but the fee, per machine. Nothing where the renter's cash pays them. */
+/** A statement that may not be about the machine at all: emission owes nothing for it. */
+const DOUBTED: ReadonlySet<NotCounted> = new Set([
+  'not a verified machine of this class',
+  'more hours than the machine has',
+]);
+
+/**
+ * What machines are owed from emission for rentals whose whole revenue was burned: all but the fee, per machine. Nothing where the renter's cash pays
+ * them, and nothing for machines without a proof of the class or beyond their hours: those have to be paid in cash, and nothing burned for them.
+ */
 export function owedRentalShares(
   lines: readonly CountedLine[],
   policy: Pick<IncentivePolicy, 'feePpm' | 'rentalShare'>,
 ): RentalShare[] {
   if (policy.rentalShare === 'cash') return [];
   const owed = new Map<string, RentalShare>();
-  for (const { hotkey, machineKey, coveredMicroUsd } of lines) {
+  for (const { hotkey, machineKey, coveredMicroUsd, reasons } of lines) {
     const share = coveredMicroUsd - (coveredMicroUsd * policy.feePpm + PPM - 1n) / PPM;
-    if (share <= 0n) continue;
+    if (share <= 0n || reasons.some((reason) => DOUBTED.has(reason))) continue;
     const key = `${hotkey} ${machineKey}`;
     owed.set(key, { hotkey, machineKey, owedMicroUsd: (owed.get(key)?.owedMicroUsd ?? 0n) + share });
   }
