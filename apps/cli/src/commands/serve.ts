@@ -23,7 +23,8 @@ export const chainFlag = {
   kind: 'parsed',
   parse: String,
   placeholder: 'url',
-  brief: 'Address of the chain; else CELIUM_CHAIN_WS, else a devchain on this machine',
+  brief:
+    'Address of the chain, or of live nodes: ws://a,wss://b#netuid=51; else CELIUM_CHAIN_WS, else a devchain on this machine',
   optional: true,
 } as const;
 

@@ -1,8 +1,10 @@
 /** The live adapter when nodes are gone, wrong, late, forked or lying, when answers are lost and when the runtime changes: one defined end each, and never a second extrinsic. */
+import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import type { KeyPair } from '../keys/key-pair.ts';
 import { RAO_PER_TAO, type Outcome } from '../subnet-chain.ts';
 import { confirmWeights } from '../weights-row.ts';
+import type { ScaleNode } from '../../tests/scale-node/scale-node.ts';
 import { openScaleWorld, type ScaleWorld } from '../../tests/scale-node/scale-world.ts';
 
 const TAO = RAO_PER_TAO;
@@ -255,6 +257,55 @@ test('hashed weights are opened by hand in their epoch', async () => {
   must(await chain.revealWeights(hotkey, receipt.secret));
   expect(await confirmWeights(chain, receipt)).toBe('confirmed');
 });
+
+const mishap = fc.constantFrom('none', 'lose answer', 'lose call', 'break', 'fork', 'swallow');
+
+test('whatever is lost, broken or forked on the way: what is answered as done counts once, all else not at all', async () => {
+  world = await openScaleWorld();
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(mishap, { minLength: 3, maxLength: 40 }),
+      fc.integer({ min: 1, max: 4 }),
+      async (mishaps, count) => {
+        const mine = await openScaleWorld({ finalityLagBlocks: 4 });
+        try {
+          const [rich, poor] = [mine.key('rich'), mine.key('poor')];
+          await mine.fund(rich.ss58, 1_000n * TAO);
+          const node = await mine.node();
+          const chain = mine.connect([node]);
+          let done = false;
+          const sent = Promise.allSettled(
+            Array.from({ length: count }, (_, index) => chain.transfer(rich, poor.ss58, BigInt(index + 1) * TAO)),
+          ).finally(() => (done = true));
+          for (let turn = 0; !done; turn += 1) {
+            await new Promise((resolve) => setImmediate(resolve));
+            if (turn % 10 === 0) await befall(mine, node, mishaps[turn / 10] ?? 'none');
+          }
+          const results = await sent;
+          mine.chain.seal(80);
+          const paid = results.map((result, index) =>
+            result.status === 'fulfilled' && result.value.ok ? BigInt(index + 1) * TAO : 0n,
+          );
+          expect((await chain.balance(poor.ss58)).free).toBe(paid.reduce((sum, amount) => sum + amount, 0n));
+          expect(results.every(({ status }) => status === 'fulfilled')).toBe(true);
+        } finally {
+          await mine.close();
+        }
+      },
+    ),
+    { numRuns: 12 },
+  );
+});
+
+async function befall(mine: ScaleWorld, node: ScaleNode, what: string): Promise<void> {
+  if (what === 'lose answer') node.faults.loseAnswers = 1;
+  if (what === 'lose call') node.faults.loseBefore = 1;
+  if (what === 'break') node.breakConnections();
+  if (what !== 'fork' && what !== 'swallow') return;
+  const { best, finalized } = await mine.devchain.heads();
+  const depth = Math.min(2, best.number - finalized.number);
+  if (depth > 0) mine.chain.reorg(depth, what === 'fork' ? 'keep' : 'lose');
+}
 
 /** Lets the event loop turn until something has happened; bounded. */
 async function until(happened: () => boolean): Promise<void> {

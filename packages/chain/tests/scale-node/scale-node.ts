@@ -46,11 +46,13 @@ interface NodeBlock extends BlockRef {
   readonly parent: string;
   readonly extrinsics: readonly string[];
   readonly events: readonly unknown[];
+  readonly entries: readonly Entry[];
 }
 
-interface OpenBlock {
-  extrinsics: string[];
-  events: unknown[];
+/** An extrinsic and what it caused; its place is known when its block is sealed. */
+interface Entry {
+  readonly bytes: string;
+  readonly events: readonly unknown[];
 }
 
 /** How this node misbehaves. */
@@ -81,7 +83,7 @@ export class ScaleChain {
   readonly blocks: NodeBlock[] = [];
   /** Nonces used by extrinsics that failed in a block: the devchain knows nothing of them. */
   readonly #failed = new Map<string, number[]>();
-  #open: OpenBlock = { extrinsics: [], events: [] };
+  #open: Entry[] = [];
 
   constructor(devchain: Devchain, keyOf: (ss58: string) => KeyPair) {
     this.devchain = devchain;
@@ -91,7 +93,7 @@ export class ScaleChain {
   async begin(): Promise<void> {
     const { best } = await this.devchain.heads();
     if (best.number !== 0) throw new Error('the node begins with its chain');
-    this.blocks.push({ ...best, parent: '0'.repeat(64), extrinsics: [], events: [] });
+    this.blocks.push({ ...best, parent: '0'.repeat(64), extrinsics: [], events: [], entries: [] });
   }
 
   seal(count = 1): void {
@@ -100,20 +102,21 @@ export class ScaleChain {
       const stamp = concat(Uint8Array.of(0x04, 2, 0), compactBig(head.timeMs));
       const inherent = `0x${toHex(concat(compactLength(stamp.length), stamp))}`;
       const parent = this.blocks.at(-1)?.hash ?? '';
-      const { extrinsics, events } = this.#open;
-      this.blocks.push({ ...head, parent, extrinsics: [inherent, ...extrinsics], events });
-      this.#open = { extrinsics: [], events: [] };
+      const entries = this.#open;
+      const extrinsics = [inherent, ...entries.map(({ bytes }) => bytes)];
+      const events = entries.flatMap((entry, index) =>
+        entry.events.map((event) => ({ phase: { type: 'ApplyExtrinsic', value: index + 1 }, event, topics: [] })),
+      );
+      this.blocks.push({ ...head, parent, extrinsics, events, entries });
+      this.#open = [];
     }
   }
 
-  /** A fork: the newest blocks are no more, and what was in them is lost or waits again. */
+  /** A fork: the newest blocks are no more, and what was in them and in the open one is lost or waits again. */
   reorg(depth: number, what: 'keep' | 'lose'): void {
     const dropped = this.blocks.splice(this.blocks.length - depth);
     this.devchain.reorg(depth, what);
-    if (what === 'lose') return;
-    this.#open.extrinsics.push(...dropped.flatMap(({ extrinsics }) => extrinsics.slice(1)));
-    const events = dropped.flatMap((block) => block.events) as Array<{ phase: { value: number } }>;
-    this.#open.events.push(...events);
+    this.#open = what === 'keep' ? [...dropped.flatMap(({ entries }) => entries), ...this.#open] : [];
   }
 
   async nonce(ss58: string, at: 'open' | { hash: string }): Promise<number> {
@@ -124,7 +127,7 @@ export class ScaleChain {
 
   /** Takes an extrinsic into the open block, as a success or a failure, or says why the pool refuses it. */
   async take(bytes: string, extrinsic: ReadExtrinsic, dispatchInfo: unknown): Promise<string | null> {
-    if (this.#open.extrinsics.includes(bytes)) return 'known';
+    if (this.#open.some((entry) => entry.bytes === bytes)) return 'known';
     const { signer } = extrinsic;
     const expected = await this.nonce(signer, 'open');
     if (extrinsic.nonce !== expected) return extrinsic.nonce < expected ? 'Stale' : 'Future';
@@ -133,12 +136,9 @@ export class ScaleChain {
     const nonce = extrinsic.nonce - (this.#failed.get(signer)?.length ?? 0);
     const operation = await signOperation(call, { nonce, genesisHash, validUntil: 9_999_999 }, this.keyOf(signer));
     const submitted = await this.devchain.submit(operation);
-    const index = this.#open.extrinsics.length + 1;
-    const phase = { type: 'ApplyExtrinsic', value: index };
     const event = (pallet: string, type: string, value: unknown): unknown => ({
-      phase,
-      event: { type: pallet, value: { type, value } },
-      topics: [],
+      type: pallet,
+      value: { type, value },
     });
     if (!submitted.accepted) {
       if (submitted.error in POOL_CODES || submitted.error in TEXTS) return submitted.error;
@@ -146,16 +146,16 @@ export class ScaleChain {
       const fault = PALLET_ERRORS.includes(submitted.error)
         ? { type: 'Module', value: { type: 'SubtensorModule', value: { type: submitted.error } } }
         : { type: 'Token', value: { type: submitted.error } };
-      this.#open.events.push(
-        event('System', 'ExtrinsicFailed', { dispatch_error: fault, dispatch_info: dispatchInfo }),
-      );
-    } else {
-      if (call.call === 'transfer') {
-        this.#open.events.push(event('Balances', 'Transfer', { from: signer, to: call.to, amount: call.amount }));
-      }
-      this.#open.events.push(event('System', 'ExtrinsicSuccess', { dispatch_info: dispatchInfo }));
+      const failed = event('System', 'ExtrinsicFailed', { dispatch_error: fault, dispatch_info: dispatchInfo });
+      this.#open.push({ bytes, events: [failed] });
+      return null;
     }
-    this.#open.extrinsics.push(bytes);
+    const moved =
+      call.call === 'transfer'
+        ? [event('Balances', 'Transfer', { from: signer, to: call.to, amount: call.amount })]
+        : [];
+    const success = event('System', 'ExtrinsicSuccess', { dispatch_info: dispatchInfo });
+    this.#open.push({ bytes, events: [...moved, success] });
     return null;
   }
 }
