@@ -10,6 +10,7 @@ export const FAMILIES: Readonly<Record<string, () => Promise<{ family: AttackFam
   commitments: () => import('./content/commitments.ts'),
   'forged-documents': () => import('./content/forged-documents.ts'),
   'double-grant': () => import('./content/double-grant.ts'),
+  pairs: () => import('./content/pairs.ts'),
   sampling: () => import('./sampling/sampling.ts'),
   'weaker-device': () => import('./timing/weaker-device.ts'),
   'shared-device': () => import('./timing/shared-device.ts'),

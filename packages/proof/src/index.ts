@@ -27,7 +27,7 @@ export * from './machine/frames.ts';
 export * from './machine/responder.ts';
 export { isLongLink } from './link.ts';
 export { buildTree, merklePath, type MerkleTree, pathLength, rootOfPath } from './merkle.ts';
-export { auditPair, drawPairSamples, type PairAudit } from './pair/audit-pair.ts';
+export { auditPair, drawPairSamples, type PairAudit, type PairDigestFactory } from './pair/audit-pair.ts';
 export { checkPairClaim, judgePair, type PairClaim } from './pair/pair-claim.ts';
 export {
   addLeaf,
