@@ -123,6 +123,7 @@ async function documentExamples() {
     );
   const receipt = await signDocument('receipt', receiptBody(documentHash(grant), true), validator);
   const failed = await signDocument('receipt', receiptBody(documentHash(grant), false), validator);
+  const paired = await signDocument('receipt', pairReceiptBody(documentHash(grant)), validator);
   const verification = await signDocument('verification', verificationBody(documentHash(grant)), coldkey);
   const machineFacts = (receiptId: string): ExampleFacts => ({
     receiptId,
@@ -146,6 +147,7 @@ async function documentExamples() {
     'lease-command.set-ssh-keys': await command(3, 'set-ssh-keys'),
     receipt,
     'receipt.fail': failed,
+    'receipt.pair': paired,
     barrier: await signDocument('barrier', barrierBody(null), validator),
     'barrier.disclosed': await signDocument('barrier', barrierBody('5e'.repeat(32)), validator),
     verification,
@@ -344,6 +346,42 @@ function receiptBody(grantHash: string, pass: boolean): Receipt {
     leased: 1,
     startedAtMs: T + 100,
     endedAtMs: T + 20_100,
+  };
+}
+
+/** One of eight H100, which led a pair. */
+function pairReceiptBody(grantHash: string): Receipt {
+  const { proof: _, ...passed } = receiptBody(grantHash, true);
+  return {
+    ...passed,
+    receiptId: id(7),
+    machineId: 'rack-1',
+    unit: 'GPU-0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0',
+    barrierId: '5c'.repeat(16),
+    params: 'cgp1/params/1:gpu-hopper',
+    measured: {
+      class: 'H100',
+      workPerSecond: 712,
+      memoryBytes: 80_530_636_800,
+      sweepBytesPerSecond: 2_900_000_000_000,
+      walkHopsPerSecond: 3_100_000_000,
+      int8OpsPerSecond: 1_600_000_000_000_000,
+      bf16OpsPerSecond: 800_000_000_000_000,
+      proofMs: 28_100,
+      deadlineMs: 58_200,
+      rttMs: 12,
+    },
+    pair: {
+      peer: 'GPU-1b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0',
+      verdict: 'pass',
+      code: 'OK',
+      bytes: 2_375_680_000_000,
+      elapsedMs: 3_204,
+      bytesPerSecond: 741_473_158_551,
+      transcriptHash: hash('pair transcript'),
+    },
+    tested: 8,
+    leased: 0,
   };
 }
 
