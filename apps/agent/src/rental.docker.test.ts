@@ -47,6 +47,7 @@ test.runIf(process.getuid?.() === 0)(
       await machine.stop();
       market.frames.length = 0;
       await expect(modest.start({ uid: 65_534 })).rejects.toThrow('POD_FILTER_UNAVAILABLE');
+      expect(await modest.networks()).toEqual([]);
       await modest.start({ uid: 65_534, args: ['--open-egress'] });
       await market.frame('hello');
       const request = await market.sign(modest.machine, { sshKeys });

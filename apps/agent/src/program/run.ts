@@ -173,7 +173,14 @@ export async function run(options: RunOptions, output: Output): Promise<void> {
   await watching;
   await networks.adopt();
   const bridge = await networks.take();
-  await filter.start(bridge);
+  try {
+    await filter.start(bridge);
+  } catch (fault) {
+    // An agent that does not start leaves nothing behind.
+    networks.give(bridge);
+    await networks.clear();
+    throw fault;
+  }
   networks.give(bridge);
   void filter.keep(ending.signal);
   await reconciler.start();

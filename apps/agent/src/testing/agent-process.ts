@@ -138,6 +138,13 @@ export class TestMachine {
     return node;
   }
 
+  /** Networks that this agent has made and that still exist. */
+  async networks(): Promise<string[]> {
+    const filters = encodeURIComponent(JSON.stringify({ label: [`${LABELS.agent}=${this.machineKey}`] }));
+    const answer = await callEngine(this.socket, 'GET', `/networks?filters=${filters}`, { timeoutMs: 10_000 });
+    return (JSON.parse(answer.body) as Array<{ Name: string }>).map(({ Name }) => Name);
+  }
+
   /** Waits until the agent has ended by itself; the signal that ended it. */
   async ended(): Promise<NodeJS.Signals | null> {
     const child = this.#child;
